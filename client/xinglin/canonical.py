@@ -19,9 +19,7 @@ import rfc8785
 
 from xinglin.errors import InvalidEncoding
 
-JsonValue = (
-    str | bool | int | None | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
-)
+JsonValue = str | bool | int | None | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
 """A value that may be signed."""
 
 MAX_INTEGER = 2**53 - 1

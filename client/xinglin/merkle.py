@@ -179,9 +179,7 @@ def prove_inclusion(leaves: Sequence[LeafHash], leaf_index: int) -> InclusionPro
     """
     if not 0 <= leaf_index < len(leaves):
         raise UsageError(f"leaf index {leaf_index} is outside a tree of {len(leaves)}")
-    path = [
-        NodeHash(root_of(leaves[a:b])) for a, b in inclusion_ranges(leaf_index, len(leaves))
-    ]
+    path = [NodeHash(root_of(leaves[a:b])) for a, b in inclusion_ranges(leaf_index, len(leaves))]
     return InclusionProof(leaf_index, len(leaves), tuple(path))
 
 
