@@ -345,15 +345,7 @@ def check_grant(
     _check_alive(state, stopped=stopped, beginning=beginning, end=end)
 
     # 4. It was given to this person.
-    grantee = parsed.grantee
-    if grantee.member != appointment.member:
-        raise ConsentError(
-            "grantee", f"given to member {grantee.member}, asked by one of {appointment.member}"
-        )
-    if grantee.role is not None and grantee.role != appointment.role:
-        raise ConsentError("grantee", f"given to a {grantee.role}, asked by a {appointment.role}")
-    if grantee.account is not None and grantee.account != appointment.account:
-        raise ConsentError("grantee", "given to another account")
+    check_grantee(parsed, appointment)
 
     # 5. For this purpose.
     if request.purpose not in parsed.purposes:
@@ -363,6 +355,23 @@ def check_grant(
     if request.purpose == RESEARCH_PURPOSE:
         _check_research(parsed, request)
     return parsed
+
+
+def check_grantee(terms: Terms, appointment: Appointment) -> None:
+    """
+    Check that the terms name the person appointed. Raises `ConsentError` (term `grantee`).
+
+    A node asks this alone to decide whether the term that refused may be told.
+    """
+    grantee = terms.grantee
+    if grantee.member != appointment.member:
+        raise ConsentError(
+            "grantee", f"given to member {grantee.member}, asked by one of {appointment.member}"
+        )
+    if grantee.role is not None and grantee.role != appointment.role:
+        raise ConsentError("grantee", f"given to a {grantee.role}, asked by a {appointment.role}")
+    if grantee.account is not None and grantee.account != appointment.account:
+        raise ConsentError("grantee", "given to another account")
 
 
 def check_item(terms: Terms, item: ItemFacts) -> None:
