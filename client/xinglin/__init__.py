@@ -20,7 +20,7 @@ Sealing needs no network and no chain:
 ...     recipients=[alice.recipient], record=record, version=1,
 ... )
 >>> _ = sealed.seek(0)
->>> seal.open(sealed, opened, envelope=envelope, identity=alice)
+>>> seal.open(sealed, opened, envelope=envelope, identity=alice, record=record, version=1)
 >>> opened.getvalue().decode()
 '头痛三天'
 
