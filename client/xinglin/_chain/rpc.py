@@ -1,0 +1,455 @@
+"""
+Several JSON-RPC nodes, asked as if they were one.
+
+    pool = RpcPool(profile)
+    view = pool.final_view()
+    code = pool.code(address, at=view)
+
+What a pool promises:
+
+1. A node on another chain id or genesis is never asked for anything else.
+2. A node that does not answer, that lags, or whose head is old is set aside and named
+   (`states`); it is asked again later, and counts only where no better one is left, so
+   that a halted chain can still be read and its age be seen.
+3. A read goes to the first good node, and on failure to the next. A revert is an answer,
+   not a failure.
+4. A final view is one that as many nodes as asked for agree on, by number and hash.
+
+Safe to share between threads.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, cast
+
+from requests.exceptions import RequestException
+from web3 import HTTPProvider, Web3
+from web3.exceptions import Web3Exception
+from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import RPCEndpoint
+
+from xinglin._chain.profile import NetworkProfile, finalized_block
+from xinglin._chain.reverts import refusal
+from xinglin.errors import ChainError, ContractError, Unreachable, WrongChain
+from xinglin.names import Address, UnixTime
+
+REQUEST_SECONDS = 10.0
+"""Time given to one request."""
+
+SURVEY_SECONDS = 3.0
+"""Time given to a node to name its head: one that is stopped must not hold up the others."""
+
+SURVEY_LASTS = 2.0
+"""Seconds for which the order of nodes found by one survey serves for plain reads."""
+
+FIRST_REST = 2.0
+"""Seconds before a node that did not answer is asked again; doubles up to `LONGEST_REST`."""
+
+LONGEST_REST = 30.0
+
+IDENTITY_LASTS = 60.0
+"""Seconds after which chain id and genesis are asked for again."""
+
+LOGS_RANGE = 2_000
+"""Blocks in one request for events: below the limits of Besu (5,000) and of public nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A block at which state is read: what was looked at, and when that was."""
+
+    number: int
+    hash: bytes
+    """32 bytes."""
+
+    time: UnixTime
+    """The block's timestamp."""
+
+
+class NodeCondition(StrEnum):
+    """What a survey found of one RPC node, the best first."""
+
+    GOOD = "good"
+    LAGGING = "lagging"
+    OLD_HEAD = "old-head"
+    UNREACHABLE = "unreachable"
+    WRONG_CHAIN = "wrong-chain"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """One RPC node, as of the last survey."""
+
+    url: str
+    condition: NodeCondition
+    head: View | None
+    """Its newest block; none where it gave none."""
+
+    detail: str
+    """Why it was set aside, in words; empty for a good one."""
+
+
+class _NoAnswer(Exception):
+    """A node gave no usable answer; the next one is asked. Never leaves this module."""
+
+
+@dataclass(slots=True)
+class _Node:
+    url: str
+    web3: Web3
+    survey: HTTPProvider
+    identified_at: float = 0.0
+    wrong: str = ""
+    rest: float = 0.0
+    asleep_until: float = 0.0
+    detail: str = ""
+    head: View | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class RpcPool:
+    """The RPC nodes of one profile."""
+
+    def __init__(
+        self,
+        profile: NetworkProfile,
+        *,
+        timeout: float = REQUEST_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.profile = profile
+        self._clock = clock
+        self._nodes = [_connect(url, timeout) for url in profile.rpc]
+        self._lock = threading.Lock()
+        self._surveyed_at = -SURVEY_LASTS
+        self._states: tuple[NodeState, ...] = ()
+        self._workers = ThreadPoolExecutor(len(self._nodes), thread_name_prefix="xinglin-rpc")
+
+    def close(self) -> None:
+        """Let go of the threads that survey."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    # -- who can be asked ---------------------------------------------------------------
+
+    def states(self, *, fresh: bool = False) -> tuple[NodeState, ...]:
+        """Return what each node is worth now, in the profile's order."""
+        with self._lock:
+            if fresh or time.monotonic() - self._surveyed_at >= SURVEY_LASTS:
+                # One survey at a time: whoever waited for the lock takes its result.
+                list(self._workers.map(self._look, self._nodes))
+                self._states = self._judge()
+                self._surveyed_at = time.monotonic()
+            return self._states
+
+    def _look(self, node: _Node) -> None:
+        """Ask one node who it is and for its head."""
+        if time.monotonic() < node.asleep_until:
+            return
+        try:
+            if time.monotonic() - node.identified_at >= IDENTITY_LASTS or not node.identified_at:
+                node.wrong = self._identify(node)
+                node.identified_at = time.monotonic()
+            answer = _ask(node.survey, "eth_getBlockByNumber", ["latest", False])
+            node.head = view_of(_object(answer))
+            node.rest, node.detail = 0.0, ""
+        except _NoAnswer as error:
+            self._put_to_sleep(node, str(error))
+        except ChainError as error:
+            self._put_to_sleep(node, str(error))
+
+    def _put_to_sleep(self, node: _Node, detail: str) -> None:
+        node.rest = min(LONGEST_REST, max(FIRST_REST, 2 * node.rest))
+        node.asleep_until = time.monotonic() + node.rest
+        node.detail, node.head, node.identified_at = detail, None, 0.0
+
+    def _identify(self, node: _Node) -> str:
+        chain_id = quantity(_ask(node.survey, "eth_chainId", []))
+        if chain_id != self.profile.chain_id:
+            return f"expected chain id {self.profile.chain_id}, got {chain_id}"
+        block = _object(_ask(node.survey, "eth_getBlockByNumber", ["0x0", False]))
+        genesis = data(block["hash"])
+        if genesis != self.profile.genesis:
+            return f"expected genesis {self.profile.genesis.hex()}, got {genesis.hex()}"
+        return ""
+
+    def _judge(self) -> tuple[NodeState, ...]:
+        heads = [node.head.number for node in self._nodes if node.head and not node.wrong]
+        newest = max(heads, default=0)
+        return tuple(self._judge_one(node, newest) for node in self._nodes)
+
+    def _judge_one(self, node: _Node, newest: int) -> NodeState:
+        if node.wrong:
+            return NodeState(node.url, NodeCondition.WRONG_CHAIN, node.head, node.wrong)
+        if node.head is None:
+            return NodeState(node.url, NodeCondition.UNREACHABLE, None, node.detail or "not asked")
+        behind = newest - node.head.number
+        if behind > self.profile.max_lag:
+            detail = f"{behind} blocks behind {newest}"
+            return NodeState(node.url, NodeCondition.LAGGING, node.head, detail)
+        age = int(self._clock()) - node.head.time
+        if age > self.profile.max_head_age:
+            detail = f"head {node.head.number} is {age} s old"
+            return NodeState(node.url, NodeCondition.OLD_HEAD, node.head, detail)
+        return NodeState(node.url, NodeCondition.GOOD, node.head, "")
+
+    def _in_order(self, *, fresh: bool = False) -> list[tuple[_Node, NodeState]]:
+        """Return the nodes that may be asked, the best first. Raises where there is none."""
+        states = self.states(fresh=fresh)
+        order = [NodeCondition.GOOD, NodeCondition.LAGGING, NodeCondition.OLD_HEAD]
+        pairs = [
+            (node, state)
+            for condition in order
+            for node, state in zip(self._nodes, states, strict=True)
+            if state.condition is condition
+        ]
+        if pairs:
+            return pairs
+        named = describe(states)
+        if all(state.condition is NodeCondition.WRONG_CHAIN for state in states):
+            raise WrongChain(f"no RPC node serves this chain: {named}")
+        raise Unreachable(f"no RPC node can be asked: {named}")
+
+    # -- views --------------------------------------------------------------------------
+
+    def head(self) -> View:
+        """Return the newest block of the best node. It may yet be replaced."""
+        _, state = self._in_order(fresh=True)[0]
+        assert state.head is not None  # the conditions in `_in_order` imply a head
+        return state.head
+
+    def final_view(self, *, agree: int | None = None) -> View:
+        """
+        Return the newest final block on which `agree` nodes agree by hash.
+
+        By default two, where two or more are configured (invariants I4 and I5). Its age is
+        the caller's to judge. Raises `Unreachable` where fewer than `agree` answer, and
+        `ChainError` where they do not agree.
+        """
+        needed = min(2, len(self._nodes)) if agree is None else agree
+        pairs = self._in_order(fresh=True)
+        good = [pair for pair in pairs if pair[1].condition is NodeCondition.GOOD]
+        chosen = good if len(good) >= needed else pairs
+        if len(chosen) < needed:
+            raise Unreachable(
+                f"expected {needed} RPC nodes that agree, got {len(chosen)}: "
+                f"{describe(self._states)}"
+            )
+        heads = sorted((state.head.number for _, state in chosen if state.head), reverse=True)
+        number = finalized_block(self.profile, heads[needed - 1])
+        return self._agreed([node for node, _ in chosen], number, needed)
+
+    def _agreed(self, nodes: Sequence[_Node], number: int, needed: int) -> View:
+        views: list[View] = []
+        for node in nodes:
+            try:
+                found = _ask(_provider(node), "eth_getBlockByNumber", [hex(number), False])
+            except (_NoAnswer, ChainError):
+                continue
+            if found is not None:
+                views.append(view_of(_object(found)))
+        tally = Counter(view.hash for view in views)
+        best, count = tally.most_common(1)[0] if tally else (b"", 0)
+        if count < needed:
+            raise ChainError(
+                f"expected {needed} RPC nodes that agree on block {number}, "
+                f"got {len(views)} answers with {len(tally)} hashes"
+            )
+        return next(view for view in views if view.hash == best)
+
+    def view_at(self, number: int) -> View:
+        """Return block `number` of the best node's chain. Raises `ChainError` where unknown."""
+        return view_of(self.block(number))
+
+    # -- reads --------------------------------------------------------------------------
+
+    def request(self, method: str, params: Sequence[object]) -> object:
+        """
+        Ask the first good node, and on failure the next.
+
+        Raises `ContractError` for a revert, the first node's `ChainError` where all refuse,
+        and `Unreachable` where none answers.
+        """
+        refused: ChainError | None = None
+        failed: list[str] = []
+        for node, _ in self._in_order():
+            try:
+                return _ask(_provider(node), method, params)
+            except ContractError:
+                raise
+            except ChainError as error:
+                # A node may refuse because it is behind; another may know the block.
+                refused = refused or error
+            except _NoAnswer as error:
+                failed.append(f"{node.url} {error}")
+                with self._lock:
+                    self._put_to_sleep(node, str(error))
+                    self._states = self._judge()
+        if refused is not None:
+            raise refused
+        raise Unreachable(f"no RPC node answered {method}: " + "; ".join(failed))
+
+    def each(self, method: str, params: Sequence[object]) -> list[object | ChainError]:
+        """Ask every node that may be asked; refusals and silence come back as errors."""
+        answers: list[object | ChainError] = []
+        for node, _ in self._in_order():
+            try:
+                answers.append(_ask(_provider(node), method, params))
+            except ChainError as error:
+                answers.append(error)
+            except _NoAnswer as error:
+                answers.append(ChainError(f"{node.url} {error}"))
+                with self._lock:
+                    self._put_to_sleep(node, str(error))
+                    self._states = self._judge()
+        return answers
+
+    def block(self, which: int | bytes) -> Mapping[str, Any]:
+        """Return a block's fields by number or hash. Raises `ChainError` where unknown."""
+        if isinstance(which, bytes):
+            found = self.request("eth_getBlockByHash", ["0x" + which.hex(), False])
+        else:
+            found = self.request("eth_getBlockByNumber", [hex(which), False])
+        if found is None:
+            shown = which.hex() if isinstance(which, bytes) else str(which)
+            raise ChainError(f"expected block {shown}, the node has none")
+        return _object(found)
+
+    def call(
+        self, to: Address, payload: bytes, *, at: View | None = None, sender: Address | None = None
+    ) -> bytes:
+        """Run a call without sending it, at a view or the head. Raises as `request`."""
+        transaction = {"to": to, "data": "0x" + payload.hex()}
+        if sender is not None:
+            transaction["from"] = sender
+        return data(self.request("eth_call", [transaction, block_parameter(at)]))
+
+    def code(self, address: Address, *, at: View | None = None) -> bytes:
+        """Return the code of an account; empty where there is none."""
+        return data(self.request("eth_getCode", [address, block_parameter(at)]))
+
+    def logs(
+        self, address: Address, topics: Sequence[bytes | None], first: int, last: int
+    ) -> list[Mapping[str, Any]]:
+        """Return the events of one contract in blocks `first` to `last`, both included."""
+        found: list[Mapping[str, Any]] = []
+        encoded = [None if topic is None else "0x" + topic.hex() for topic in topics]
+        for start in range(first, last + 1, LOGS_RANGE):
+            end = min(last, start + LOGS_RANGE - 1)
+            asked = {
+                "address": address,
+                "topics": encoded,
+                "fromBlock": hex(start),
+                "toBlock": hex(end),
+            }
+            answer = self.request("eth_getLogs", [asked])
+            found.extend(_object(item) for item in cast(list[object], answer))
+        return found
+
+    @property
+    def web3(self) -> Web3:
+        """The best node as web3 speaks to it, for what this class does not cover."""
+        node, _ = self._in_order()[0]
+        return node.web3
+
+
+def check_contracts(pool: RpcPool, *, at: View | None = None) -> None:
+    """Raise `WrongChain` unless every contract of the profile has its code on this chain."""
+    from eth_utils.crypto import keccak
+
+    for name, contract in pool.profile.deployed.items():
+        code = pool.code(contract.address, at=at)
+        if not code:
+            raise WrongChain(f"expected {name} at {contract.address}, found no code there")
+        if keccak(code) != contract.code_hash:
+            raise WrongChain(
+                f"expected {name} at {contract.address} with code hash "
+                f"{contract.code_hash.hex()}, got {keccak(code).hex()}"
+            )
+
+
+def describe(states: Sequence[NodeState]) -> str:
+    """Name each node and what it is worth, in one line."""
+    return "; ".join(
+        f"{state.url} {state.condition}" + (f" ({state.detail})" if state.detail else "")
+        for state in states
+    )
+
+
+def block_parameter(at: View | None) -> object:
+    """
+    Encode where to read: by hash, so that a reorganisation is an error and not another answer.
+
+    EIP-1898. Without a view the head is meant.
+    """
+    if at is None:
+        return "latest"
+    return {"blockHash": "0x" + at.hash.hex(), "requireCanonical": True}
+
+
+def view_of(block: Mapping[str, Any]) -> View:
+    """Read number, hash and time of a block's JSON."""
+    return View(
+        quantity(block["number"]), data(block["hash"]), UnixTime(quantity(block["timestamp"]))
+    )
+
+
+def quantity(value: object) -> int:
+    """Parse a JSON-RPC quantity. Raises `ChainError`."""
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise ChainError(f"expected a hexadecimal quantity from the node, got {value!r:.40}")
+    return int(value, 16)
+
+
+def data(value: object) -> bytes:
+    """Parse JSON-RPC data. Raises `ChainError`."""
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise ChainError(f"expected hexadecimal data from the node, got {value!r:.40}")
+    try:
+        return bytes.fromhex(value[2:])
+    except ValueError as error:
+        raise ChainError("expected hexadecimal data from the node, got other text") from error
+
+
+def _connect(url: str, timeout: float) -> _Node:
+    provider = HTTPProvider(
+        url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
+    )
+    # A contract must not make the client fetch an address of its choosing (EIP-3668).
+    provider.global_ccip_read_enabled = False
+    web3 = Web3(provider)
+    # Harmless where the extra data is short, needed where sealers' signatures are in it.
+    web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+    survey = HTTPProvider(
+        url, request_kwargs={"timeout": SURVEY_SECONDS}, exception_retry_configuration=None
+    )
+    return _Node(url, web3, survey)
+
+
+def _provider(node: _Node) -> HTTPProvider:
+    return cast(HTTPProvider, node.web3.provider)
+
+
+def _ask(provider: HTTPProvider, method: str, params: Sequence[object]) -> object:
+    try:
+        response = provider.make_request(RPCEndpoint(method), params)
+    except (RequestException, OSError) as error:
+        raise _NoAnswer(f"did not answer ({type(error).__name__})") from error
+    except (Web3Exception, ValueError) as error:
+        raise _NoAnswer("answered with something that is not JSON-RPC") from error
+    answer: object = response
+    if not isinstance(answer, dict):
+        raise _NoAnswer("answered with something that is not JSON-RPC")
+    if "error" in answer:
+        raise refusal(method, cast(object, answer["error"]))
+    return cast(object, answer.get("result"))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ChainError(f"expected an object from the node, got {type(value).__name__}")
+    return cast(Mapping[str, Any], value)

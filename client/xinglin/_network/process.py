@@ -1,0 +1,205 @@
+"""
+Processes that outlive the command that started them, and are stopped by id and nothing else.
+
+Each has a folder with `pid` (its id and the moment it started, so that an id which the
+system gave to another program is never signalled) and `output.log`.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xinglin.errors import Unreachable, UsageError
+
+PID_FILE = "pid"
+LOG_FILE = "output.log"
+
+PATIENCE = 10.0
+"""Seconds between asking a process to stop and making it."""
+
+LOG_TAIL = 600
+"""Characters of the log that an error message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process that was started here, as its folder remembers it."""
+
+    folder: Path
+    pid: int
+    started: str
+    """The moment of its start, in the system's own words; empty where it tells none."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether that very process still runs."""
+        return _started(self.pid) == self.started and _running(self.pid)
+
+    @property
+    def log_tail(self) -> str:
+        """The end of what it wrote."""
+        try:
+            return (self.folder / LOG_FILE).read_text("utf-8", "replace")[-LOG_TAIL:].strip()
+        except OSError:
+            return ""
+
+
+def start(
+    folder: Path, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+) -> Process:
+    """
+    Start `command` in `folder`, apart from this terminal, and write its id down.
+
+    Raises `UsageError` where one of this folder still runs or the program is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    running = find(folder)
+    if running is not None and running.alive:
+        raise UsageError(f"already running as process {running.pid} in {folder}; stop it first")
+    with (folder / LOG_FILE).open("ab") as log:
+        try:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment} if environment else None,
+                # Ctrl-C in the terminal is for the command, which then stops what it started.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UsageError(f"expected a program at {command[0]}: {error.strerror}") from error
+    process = Process(folder, child.pid, _started(child.pid))
+    (folder / PID_FILE).write_text(f"{process.pid}\n{process.started}\n", "ascii")
+    _children[child.pid] = child
+    return process
+
+
+def find(folder: Path) -> Process | None:
+    """Return the process of a folder, running or not; none where none was started."""
+    try:
+        lines = (folder / PID_FILE).read_text("ascii").splitlines()
+        return Process(folder, int(lines[0]), lines[1] if len(lines) > 1 else "")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def stop(process: Process, *, patience: float = PATIENCE) -> None:
+    """Ask a process to stop, wait, and make it. Does nothing to one that no longer runs."""
+    if process.alive:
+        _signal(process.pid, signal.SIGTERM)
+        # A process that was paused hears nothing before it is resumed.
+        _signal(process.pid, signal.SIGCONT)
+        if not _gone(process, patience):
+            _signal(process.pid, signal.SIGKILL)
+            _gone(process, patience)
+    _reap(process.pid)
+    (process.folder / PID_FILE).unlink(missing_ok=True)
+
+
+def kill(process: Process) -> None:
+    """Kill a process at once, as a power cut would; for tests of what survives it."""
+    if process.alive:
+        _signal(process.pid, signal.SIGKILL)
+        _gone(process, PATIENCE)
+    _reap(process.pid)
+
+
+def pause(process: Process) -> None:
+    """Stop a process from running without ending it: it holds its ports and answers nothing."""
+    _signal(process.pid, signal.SIGSTOP)
+
+
+def resume(process: Process) -> None:
+    """Let a paused process run on."""
+    _signal(process.pid, signal.SIGCONT)
+
+
+def require_alive(process: Process, name: str) -> None:
+    """Raise `Unreachable` with the end of its log where a process has ended by itself."""
+    _reap(process.pid)
+    if not process.alive:
+        raise Unreachable(f"{name} ended at once: {process.log_tail or 'it wrote nothing'}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that were free a moment ago, each another."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on `port` of this machine now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def require_free(port: int) -> None:
+    """Raise `UsageError` where something listens on `port` already."""
+    if not is_free(port):
+        raise UsageError(f"expected port {port} to be free, it is taken")
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Children of this very program, which must be waited for or stay behind as zombies."""
+
+
+def _reap(pid: int) -> None:
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _gone(process: Process, patience: float) -> bool:
+    ends = time.monotonic() + patience
+    while time.monotonic() < ends:
+        _reap(process.pid)
+        if not process.alive:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return _stat(pid)[:1] != ["Z"]
+
+
+def _started(pid: int) -> str:
+    """The start time in clock ticks since boot (proc(5), field 22 of stat); empty elsewhere."""
+    fields = _stat(pid)
+    return fields[19] if len(fields) > 19 else ""
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/<pid>/stat after the program's name, which may hold blanks."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
