@@ -6,9 +6,6 @@ members, a wrong type, a number where text belongs: each is `InvalidEncoding`, a
 message says where it stands, never what stood there.
 """
 
-import base64
-import binascii
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, Self, cast
 from uuid import UUID
@@ -27,6 +24,7 @@ from pydantic.alias_generators import to_camel
 
 from xinglin import canonical
 from xinglin.canonical import JsonValue
+from xinglin.encoding import base64url, from_base64url, from_hex0x, hex0x
 from xinglin.errors import InvalidEncoding
 from xinglin.hashes import Digest
 
@@ -81,37 +79,6 @@ def describe(error: ValidationError) -> str:
         for problem in error.errors(include_url=False, include_input=False)
     ]
     return "; ".join(places[:5])
-
-
-def base64url(data: bytes) -> str:
-    """Write base64url without padding (RFC 4648, section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def from_base64url(text: str) -> bytes:
-    """Parse base64url without padding, in its one form. Raises `InvalidEncoding`."""
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidEncoding("expected base64url without padding") from error
-    if base64url(data) != text:
-        raise InvalidEncoding("expected base64url without padding, in its shortest form")
-    return data
-
-
-def hex0x(data: bytes) -> str:
-    """Write `0x` and lower-case hexadecimal digits."""
-    return "0x" + data.hex()
-
-
-_HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
-
-
-def from_hex0x(text: str) -> bytes:
-    """Parse `0x` and lower-case hexadecimal digits. Raises `InvalidEncoding`."""
-    if _HEX.fullmatch(text) is None:
-        raise InvalidEncoding("expected 0x and lower-case hexadecimal digits")
-    return bytes.fromhex(text[2:])
 
 
 def _reader(parse: Callable[[str], Any], size: int | None) -> BeforeValidator:

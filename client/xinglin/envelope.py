@@ -19,7 +19,7 @@ from typing import Self, cast
 
 from xinglin import canonical
 from xinglin.canonical import JsonValue
-from xinglin.document import base64url, from_base64url, from_hex0x, hex0x
+from xinglin.encoding import base64url, from_base64url, from_hex0x, hex0x
 from xinglin.errors import InvalidEncoding, UnwrapError
 from xinglin.hashes import SHA256_SIZE, Digest
 from xinglin.keys import WRAP_SIZE, Identity, Recipient

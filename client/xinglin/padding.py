@@ -42,8 +42,10 @@ def padded_size(payload_size: int) -> int:
 
 def tail(payload_size: int) -> Iterator[bytes]:
     """What follows a payload of this size: the marker and the zeros, in pieces."""
-    yield MARKER
-    yield from _zeros(padded_size(payload_size) - payload_size - len(MARKER))
+    zeros = padded_size(payload_size) - payload_size - len(MARKER)
+    first = _BLOCK[:zeros]
+    yield MARKER + first
+    yield from _zeros(zeros - len(first))
 
 
 def pad(payload: bytes) -> bytes:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from xinglin import canonical
 from xinglin.canonical import JsonValue
-from xinglin.document import base64url, from_base64url
+from xinglin.encoding import base64url, from_base64url
 from xinglin.errors import InvalidEncoding, KeyFileError, UsageError
 
 KEY_FILE_FORMAT = "xinglin.keyfile/1"
