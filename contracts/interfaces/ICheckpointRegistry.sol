@@ -84,14 +84,14 @@ interface ICheckpointRegistry {
         returns (uint64 size, bytes32 anchored_);
 
     /// @notice Check that `leaf` is at `index` of the tree anchored here at `size`; reverts if not.
-    /// @param at The three values anchored at `size`.
+    /// @param claimed The three values anchored at `size`.
     /// @param leaf The leaf hash, SHA-256(00 ‖ entry).
     /// @param path Inclusion proof, RFC 9162 section 2.1.3.
     function verifyInclusion(
         uint32 member,
         uint32 generation,
         uint64 size,
-        Anchor calldata at,
+        Anchor calldata claimed,
         uint64 index,
         bytes32 leaf,
         bytes32[] calldata path

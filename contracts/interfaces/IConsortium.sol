@@ -90,7 +90,8 @@ interface IConsortium {
         address validator;
         /// KEM of the encryption key: 0x647a for MLKEM768-X25519.
         uint16 kem;
-        /// Encryption key, 1 to 4,096 bytes. Its digest is stored, the key is in the event.
+        /// Encryption key, at most 4,096 bytes; empty where none. The key is in the event, and stored
+        /// is its digest, SHA-256("xinglin/key/v1" 00 ‖ u16 kem ‖ key), or zero for none.
         bytes encryptionKey;
         /// At least one with POWER_GOVERN.
         NewAccount[] accounts;
@@ -130,7 +131,7 @@ interface IConsortium {
         uint48 appliesUntil;
         /// Account that asked; the change dies when that account ends.
         address requester;
-        /// As given, but for an encryption key its digest: `abi.encode(bytes32)`.
+        /// As given; of an encryption key only `abi.encode(uint16 kem, bytes32 keyDigest)`.
         bytes payload;
     }
 
@@ -148,7 +149,8 @@ interface IConsortium {
     event LogKeyChanged(uint32 indexed member, bytes32 logKey, uint48 since);
     /// @notice Another key receives what is wrapped for this member. `encryptionKey` is the key
     /// itself when a member joins, and empty when a change is applied (the key is in the payload of
-    /// its `ChangeRequested`) or copied from the predecessor (whose events hold it).
+    /// its `ChangeRequested`) or copied from the predecessor (whose events hold it, and `kem`,
+    /// which is then zero).
     event EncryptionKeyChanged(
         uint32 indexed member, bytes32 keyDigest, uint16 kem, bytes encryptionKey, uint48 since
     );
@@ -265,7 +267,9 @@ interface IConsortium {
     error ConsortiumAlreadyWithdrawn(uint32 member, bytes32 digest, uint48 withdrawnAt);
     /// @notice The contract is not a successor of this one as it now stands.
     error ConsortiumWrongSuccessor(address successor);
-    /// @notice The predecessor belongs to another network or has ended.
+    /// @notice The network id is zero, or not the predecessor's.
+    error ConsortiumWrongNetwork(bytes16 networkId);
+    /// @notice The predecessor has ended, and so has its successor already.
     error ConsortiumWrongPredecessor(address predecessor);
 
     // --- Votes -------------------------------------------------------------------------
