@@ -1,0 +1,18 @@
+"""
+The institution's append-only log: appended, proven, served.
+
+    writer     the one thread that writes; gives positions, one sync a batch
+    tree       the Merkle tree's right edge in memory, and proofs from stored tiles
+    tables     entries, tiles, disclosures, histories
+    repository reading them back
+    service    receipts, checkpoints, states
+    endpoints  C2SP tlog-tiles
+
+Other parts append inside their own unit of work:
+
+    def work(write: Write) -> Sequenced:
+        write.session.add(SomeRow(...))            # same transaction, same sync
+        return write.append(PendingEntry(attestation=..., salt=..., kind="access", subject=s))
+
+    sequenced = await node.writer.write(work)      # returns once it is on disk
+"""
