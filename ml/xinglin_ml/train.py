@@ -1,0 +1,416 @@
+"""
+Fine-tuning: one encoder, a head for each scheme, all corpora together, resumable.
+
+    xinglin ner train --config ml/xinglin_ml/configs/shipped.toml
+
+A run keeps its state in the cache folder and goes on from it after a kill. When it is
+done the folder holds the averaged weights, metrics, the curve as numbers and as a
+picture, and `experiment.json`: digests of every input, seeds and library versions.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from xinglin.hashes import Digest
+from xinglin_ml import crf
+from xinglin_ml.annotation import Document
+from xinglin_ml.characters import MASK, NO_BIGRAM, PADDING, Vocabulary
+from xinglin_ml.configuration import cache_folder, data_folder, load
+from xinglin_ml.decoding import Scores
+from xinglin_ml.errors import ConfigurationError
+from xinglin_ml.evaluate import report
+from xinglin_ml.examples import (
+    NO_SUBTYPE, CorpusUse, Source, Window, cut, fold_of, lexicon_of, read,
+)
+from xinglin_ml.lexicon import PLACES, SCALE, FoldedLexicon, Lexicon
+from xinglin_ml.model import Shape, Tagger
+from xinglin_ml.optimiser import Average
+from xinglin_ml.pretrain import save_whole
+from xinglin_ml.reading import SUBTYPE_HEAD, Reader
+from xinglin_ml.schema import SCHEMES, SUBTYPES
+from xinglin_ml.tagging import Tagging
+
+SAVE_EVERY_SECONDS = 120
+"""How much work a kill may cost."""
+
+BUCKETS = (12, 16, 24, 32, 40, 48, 64, 80, 96)
+"""Lengths to which batches are filled: fixed shapes are computed much faster than odd ones."""
+
+VALIDATION_PARTS = 10
+"""One part in so many of the training documents is held out when settings are chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One configuration file."""
+
+    kind: str
+    name: str
+    seed: int
+
+    pretrained: str
+    """Name of the pre-training run whose averaged weights and vocabulary are taken."""
+
+    corpora: tuple[CorpusUse, ...]
+    epochs: int
+    tokens: int
+    """Characters in a batch, filler included."""
+
+    encoder_rate: float
+    head_rate: float
+    validate: bool
+    """Hold a tenth of each training file out and score it; final runs train on everything."""
+
+    score: tuple[str, ...]
+    """What is scored at the end: `corpus/split/scheme`."""
+
+    from_scratch: bool = False
+    """Take the vocabulary of the pre-training run and random weights."""
+
+    dropout: float = 0.1
+    head_dropout: float = 0.3
+    character_mask: float = 0.1
+    feature_dropout: float = 0.1
+    sentence_dropout: float = 0.1
+    subtype_weight: float = 0.3
+    weight_decay: float = 0.01
+    average: float = 0.99
+    folds: int = 8
+    least: int = 1
+    """Labelled occurrences below which a term is not in the lexicon."""
+
+    warm_up: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows of like length, filled up."""
+
+    windows: list[Window]
+    length: int
+
+
+def batches(windows: Sequence[Window], tokens: int, rng: np.random.Generator) -> list[Batch]:
+    """Return all windows once, in batches of like length, in random order."""
+    made: list[Batch] = []
+    waiting: dict[int, list[Window]] = {b: [] for b in BUCKETS}
+    for place in rng.permutation(len(windows)):
+        window = windows[int(place)]
+        bucket = next(b for b in BUCKETS if b >= len(window.ids))
+        row = waiting[bucket]
+        row.append(window)
+        if (len(row) + 1) * bucket > tokens:
+            made.append(Batch(row, bucket))
+            waiting[bucket] = []
+    made += [Batch(row, bucket) for bucket, row in waiting.items() if row]
+    return [made[int(i)] for i in rng.permutation(len(made))]
+
+
+class Trainer:
+    """One run: data, model, optimiser, average, and the state on disk."""
+
+    def __init__(self, config: Training, data: Path, cache: Path) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.data = config, data
+        self.folder = cache / config.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        pretrained = cache / config.pretrained
+        if not (pretrained / "vocabulary.json").exists():
+            raise ConfigurationError(f"no pre-training run {config.pretrained} in the cache")
+        self.vocabulary = Vocabulary.from_json((pretrained / "vocabulary.json").read_bytes())
+        self.sources, self.held_out = self._read()
+        self.lexicon: FoldedLexicon = lexicon_of(
+            self.sources, self.vocabulary, config.folds, least=config.least
+        )
+        self.windows: list[Window] = []
+        for source in self.sources:
+            made = list(cut(source, self.vocabulary, self.lexicon, out_of_fold=True))
+            self.windows += made * source.use.repeats
+        self.heads = sorted({h for s in self.sources for h in s.by_head})
+        state = torch.load(pretrained / "state.pt", weights_only=True)
+        self.shape = Shape(**{**state["shape"], "features": self.lexicon.full.width})
+        self.pretrained_tokens = state["step"]
+        tags = {h: Tagging(SCHEMES[h].labels).count for h in self.heads}
+        self.model = Tagger(
+            self.shape, {**tags, SUBTYPE_HEAD: len(SUBTYPES)},
+            dropout=config.dropout, head_dropout=config.head_dropout,
+        )
+        if not config.from_scratch:
+            weights = {
+                k.removeprefix("encoder."): v for k, v in state["average"].items()
+                if k.startswith("encoder.")
+            }
+            missing, unknown = self.model.encoder.load_state_dict(weights, strict=False)
+            if unknown or any(not m.startswith("lexicon.") for m in missing):
+                raise ConfigurationError("the pre-trained weights are of another model")
+        self.legal = {h: Tagging(SCHEMES[h].labels).legal() for h in self.heads}
+        fresh = ("encoder.lexicon", "again", "heads", "transitions")
+        groups: dict[bool, list[Tensor]] = {True: [], False: []}
+        for name, parameter in self.model.named_parameters():
+            groups[name.startswith(fresh)].append(parameter)
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": groups[False], "lr": config.encoder_rate, "top": config.encoder_rate},
+                {"params": groups[True], "lr": config.head_rate, "top": config.head_rate},
+            ],
+            betas=(0.9, 0.98), weight_decay=config.weight_decay,
+        )
+        self.average = Average(self.model, config.average)
+        self.step, self.seconds = 0, 0.0
+        self.total = config.epochs * len(self._epoch(0))
+        self.resume()
+
+    def _read(self) -> tuple[list[Source], dict[str, Source]]:
+        sources: list[Source] = []
+        held_out: dict[str, Source] = {}
+        for use in self.config.corpora:
+            source = read(use, self.data, "train")
+            if self.config.validate:
+                keep: dict[str, list[Document]] = {}
+                aside: dict[str, list[Document]] = {}
+                for head, documents in source.by_head.items():
+                    marks = [
+                        fold_of(i // 7, d, VALIDATION_PARTS) == VALIDATION_PARTS - 1
+                        for i, d in enumerate(documents)
+                    ]
+                    keep[head] = [d for d, m in zip(documents, marks, strict=True) if not m]
+                    aside[head] = [d for d, m in zip(documents, marks, strict=True) if m]
+                source, held_out[use.name] = Source(use, keep), Source(use, aside)
+            sources.append(source)
+        return sources, held_out
+
+    def _epoch(self, number: int) -> list[Batch]:
+        rng = np.random.default_rng((self.config.seed, number))
+        return batches(self.windows, self.config.tokens, rng)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on."""
+        return {
+            "step": self.step, "seconds": self.seconds, "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "average": self.average.weights,
+            "averaged": self.average.steps, "shape": asdict(self.shape), "total": self.total,
+        }
+
+    def resume(self) -> None:
+        """Go on from the state on disk, if there is one of this very run."""
+        path = self.folder / "state.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, weights_only=True)
+        if state["total"] != self.total or state["shape"] != asdict(self.shape):
+            raise ConfigurationError(
+                f"{self.folder.name} holds the state of another experiment: remove it or rename"
+            )
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average.weights, self.average.steps = state["average"], state["averaged"]
+
+    def _tensors(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """Return characters, pairs, features and what is real, with some of each hidden."""
+        rows, length, config = len(batch.windows), batch.length, self.config
+        ids = np.full((rows, length), PADDING, dtype=np.int64)
+        pairs = np.zeros((rows, length), dtype=np.int64)
+        features = np.zeros((rows, length, self.shape.features), dtype=np.float32)
+        real = np.zeros((rows, length), dtype=bool)
+        for row, window in enumerate(batch.windows):
+            size = len(window.ids)
+            ids[row, :size], pairs[row, :size] = window.ids, window.bigrams
+            features[row, :size] = window.features
+            real[row, :size] = True
+        features /= SCALE
+        hidden = (rng.random(ids.shape) < config.character_mask) & real
+        ids[hidden] = MASK
+        pairs[hidden] = NO_BIGRAM
+        pairs[:, :-1][hidden[:, 1:]] = NO_BIGRAM
+        columns = rng.random((rows, 1, self.shape.features // PLACES)) >= config.feature_dropout
+        features *= np.repeat(columns, PLACES, axis=2)
+        features *= rng.random((rows, 1, 1)) >= config.sentence_dropout
+        return tuple(map(torch.from_numpy, (ids, pairs, features, real)))
+
+    def train_one(self, batch: Batch) -> float:
+        """Take one step; return the loss for a character."""
+        rng = np.random.default_rng((self.config.seed, 7, self.step))
+        torch.manual_seed(self.config.seed * 1_000_003 + self.step)
+        left = (self.total - self.step) / self.total
+        factor = min(1.0, (self.step + 1) / self.config.warm_up) * left
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["top"] * factor
+        self.model.train()
+        ids, pairs, features, real = self._tensors(batch, rng)
+        outputs = self.model(ids, pairs, features, real)
+        total = torch.zeros(())
+        for head in self.heads:
+            rows = [i for i, w in enumerate(batch.windows) if head in w.tags]
+            if rows:
+                total = total + self._head_loss(batch, head, rows, outputs[head])
+        total = total + self.config.subtype_weight * self._subtype_loss(batch, outputs)
+        total = total / real.sum()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.model.zero_grad(set_to_none=True)
+        self.average.update(self.model)
+        self.step += 1
+        return float(total.detach())
+
+    def _head_loss(self, batch: Batch, head: str, rows: list[int], scores: Tensor) -> Tensor:
+        tags = np.zeros((len(rows), batch.length), dtype=np.int64)
+        for at, row in enumerate(rows):
+            found = batch.windows[row].tags[head]
+            tags[at, : len(found)] = found
+        lengths = torch.tensor([len(batch.windows[r].ids) for r in rows])
+        weights = torch.tensor([batch.windows[r].weights[head] for r in rows])
+        transitions = crf.forbid(self.model.transitions[head], self.legal[head])
+        return crf.loss(scores[rows], transitions, torch.from_numpy(tags), lengths, weights)
+
+    def _subtype_loss(self, batch: Batch, outputs: Mapping[str, Tensor]) -> Tensor:
+        wanted = np.full((len(batch.windows), batch.length), NO_SUBTYPE, dtype=np.int64)
+        for row, window in enumerate(batch.windows):
+            if window.subtypes is not None:
+                wanted[row, : len(window.subtypes)] = window.subtypes
+        return functional.cross_entropy(
+            outputs[SUBTYPE_HEAD].flatten(0, 1), torch.from_numpy(wanted).flatten(),
+            ignore_index=NO_SUBTYPE, reduction="sum",
+        )
+
+    def run(self, progress: Callable[[int, int, float], None]) -> None:
+        """Train to the end, saving now and then; `progress` gets step, total and loss."""
+        begun = time.process_time()
+        before, saved = self.seconds, time.monotonic()
+        losses: list[float] = []
+        steps = len(self._epoch(0))
+        while self.step < self.total:
+            epoch, at = divmod(self.step, steps)
+            for batch in self._epoch(epoch)[at:]:
+                losses.append(self.train_one(batch))
+                self.seconds = before + time.process_time() - begun
+                if self.step % 20 == 0 or self.step == self.total:
+                    self._note({"step": self.step, "loss": round(float(np.mean(losses)), 4),
+                                "processor_seconds": round(self.seconds)})
+                    progress(self.step, self.total, float(np.mean(losses)))
+                    losses.clear()
+                if time.monotonic() - saved > SAVE_EVERY_SECONDS or self.step == self.total:
+                    save_whole(self.state(), self.folder / "state.pt")
+                    saved = time.monotonic()
+
+    def _note(self, line: dict[str, object]) -> None:
+        with (self.folder / "curve.jsonl").open("a") as sink:
+            sink.write(json.dumps(line) + "\n")
+
+    def reader(self) -> Reader:
+        """Return a reader with the averaged weights, in float32."""
+        model = Tagger(self.shape, {h: self.model.heads[h].out_features for h in self.model.heads})
+        model.load_state_dict(self.average.weights)
+        model.eval()
+        return reader_of(model, self.vocabulary, self.lexicon.full)
+
+    def metrics(self) -> dict[str, object]:
+        """Return the scores of everything the configuration asks for."""
+        reader = self.reader()
+        seen = {
+            d.surface(s) for source in self.sources for ds in source.by_head.values()
+            for d in ds for s in d.spans
+        }
+        found: dict[str, object] = {}
+        for name, source in self.held_out.items():
+            for head, documents in source.by_head.items():
+                found[f"{name}/validation/{head}"] = report(
+                    documents, lambda texts, head=head: reader.read(texts, head), seen=seen,
+                    labels=SCHEMES[head].labels,
+                )
+        for wanted in self.config.score:
+            corpus, split, head = wanted.split("/")
+            use = CorpusUse(corpus, (head,))
+            documents = read(use, self.data, split).by_head[head]
+            found[wanted] = report(
+                documents, lambda texts, head=head: reader.read(texts, head), seen=seen,
+                labels=SCHEMES[head].labels,
+            )
+        return found
+
+
+def reader_of(model: Tagger, vocabulary: Vocabulary, lexicon: Lexicon) -> Reader:
+    """Return a reader that scores with torch."""
+
+    def scorer(ids: Any, pairs: Any, features: Any) -> Mapping[str, Scores]:
+        with torch.no_grad():
+            outputs = model(*(torch.from_numpy(x)[None] for x in (ids, pairs, features)), None)
+        return {name: value[0].numpy() for name, value in outputs.items()}
+
+    taggings = {h: Tagging(SCHEMES[h].labels) for h in model.transitions if h in SCHEMES}
+    transitions = {
+        h: crf.forbid(model.transitions[h].detach(), t.legal()).numpy()
+        for h, t in taggings.items()
+    }
+    return Reader(vocabulary, lexicon, taggings, transitions, scorer)
+
+
+def inputs(trainer: Trainer, configuration: Digest) -> dict[str, object]:
+    """Return what went into a run: digests of files, seeds, library versions."""
+    data, config = trainer.data, trainer.config
+    files = sorted(
+        p for use in config.corpora for p in (data / "ner").glob(f"{use.name}.train.jsonl")
+    )
+    own = sorted((Path(__file__).parent / "corpora" / "own").glob("*.txt"))
+    libraries = ("torch", "numpy", "pyahocorasick")
+    return {
+        "configuration": configuration.text,
+        "data": {p.name: Digest.of(p.read_bytes()).text for p in [*files, *own]},
+        "pretrained": {"name": config.pretrained, "steps": trainer.pretrained_tokens},
+        "seeds": [config.seed],
+        "libraries": {name: metadata.version(name) for name in libraries},
+    }
+
+
+def draw_curve(folder: Path) -> None:
+    """Draw the loss over the steps as a picture beside the numbers."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    lines: Iterator[dict[str, float]] = map(json.loads, (folder / "curve.jsonl").open())
+    points = [(x["step"], x["loss"]) for x in lines if "loss" in x]
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    axes.plot(*zip(*points, strict=True))
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss for a character")
+    axes.set_yscale("log")
+    figure.tight_layout()
+    figure.savefig(folder / "curve.png", dpi=110)
+    pyplot.close(figure)
+
+
+def run(
+    configuration: Path, *, data: Path | None = None, cache: Path | None = None, threads: int = 1,
+    progress: Callable[[int, int, float], None] = lambda step, total, loss: None,
+) -> Path:
+    """Run one experiment to its end and return its folder."""
+    torch.set_num_threads(threads)
+    config, digest = load(configuration, Training)
+    if config.kind != "train":
+        raise ConfigurationError(f"expected kind train, got {config.kind}")
+    trainer = Trainer(config, data_folder(data), cache_folder(cache))
+    trainer.run(progress)
+    folder = trainer.folder
+    (folder / "metrics.json").write_text(
+        json.dumps(trainer.metrics(), ensure_ascii=False, indent=1)
+    )
+    (folder / "experiment.json").write_text(
+        json.dumps(inputs(trainer, digest), ensure_ascii=False, indent=1)
+    )
+    (folder / "vocabulary.json").write_bytes(trainer.vocabulary.to_json())
+    (folder / "lexicon.json").write_bytes(trainer.lexicon.full.to_json())
+    draw_curve(folder)
+    return folder
