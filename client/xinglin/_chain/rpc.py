@@ -219,7 +219,8 @@ class RpcPool:
     def head(self) -> View:
         """Return the newest block of the best node. It may yet be replaced."""
         _, state = self._in_order(fresh=True)[0]
-        assert state.head is not None  # the conditions in `_in_order` imply a head
+        if state.head is None:
+            raise Unreachable(f"no RPC node gave its head: {describe(self._states)}")
         return state.head
 
     def final_view(self, *, agree: int | None = None) -> View:

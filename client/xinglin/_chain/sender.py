@@ -24,6 +24,7 @@ from typing import Any, Protocol, cast
 from eth_account import Account as EthAccount
 from eth_account.datastructures import SignedTransaction as EthSignedTransaction
 
+from xinglin._chain.contract import Call
 from xinglin._chain.profile import FeeRule, finalized_block
 from xinglin._chain.rpc import RpcPool, View, data, quantity
 from xinglin._chain.waiting import wait_for
@@ -141,27 +142,24 @@ class Sender:
 
     def build_and_sign(
         self,
-        to: Address | None,
-        payload: bytes,
+        call: Call,
         *,
         nonce: int | None = None,
         gas: int | None = None,
         fee: Fee | None = None,
     ) -> SignedTransaction:
         """
-        Sign one transaction; nothing is sent. `to` is none where a contract is deployed.
+        Sign one transaction; nothing is sent.
 
         The estimate runs the call, so what would revert raises `ContractError` here and
         costs nothing. Callers with an outbox pass the `nonce` they reserved in it.
         """
         with self._lock:
             chosen = self.next_nonce() if nonce is None else nonce
-            limit = self._estimate(to, payload) if gas is None else gas
-            return self._sign(to, payload, chosen, limit, fee or self.fee())
+            limit = self._estimate(call) if gas is None else gas
+            return self._sign(call, chosen, limit, fee or self.fee())
 
-    def replacement(
-        self, signed: SignedTransaction, to: Address | None, payload: bytes
-    ) -> SignedTransaction:
+    def replacement(self, signed: SignedTransaction, call: Call) -> SignedTransaction:
         """
         Sign another transaction with the nonce of `signed`, at a price that nodes accept.
 
@@ -174,27 +172,22 @@ class Sender:
         raised = Fee(
             max(now.maximum, _raise(signed.fee.maximum)), max(now.tip, _raise(signed.fee.tip))
         )
-        return self._sign(to, payload, signed.nonce, self._estimate(to, payload), raised)
+        return self._sign(call, signed.nonce, self._estimate(call), raised)
 
     def fee(self) -> Fee:
         """Return the price that this network's fee rule asks for now."""
         return _FEES[self.pool.profile.fee](self.pool)
 
-    def _estimate(self, to: Address | None, payload: bytes) -> int:
-        transaction: dict[str, object] = {
-            "from": self.account.address,
-            "data": "0x" + payload.hex(),
-        }
-        if to is not None:
-            transaction["to"] = to
+    def _estimate(self, call: Call) -> int:
+        transaction = {"from": self.account.address, "data": "0x" + call.data.hex()}
+        if call.to is not None:
+            transaction["to"] = call.to
         needed = quantity(self.pool.request("eth_estimateGas", [transaction]))
         head = self.pool.block(self.pool.head().hash)
         ceiling = quantity(head["gasLimit"]) // BLOCK_GAS_SHARE
         return max(needed, min(ceiling, needed * (100 + GAS_MARGIN_PERCENT) // 100))
 
-    def _sign(
-        self, to: Address | None, payload: bytes, nonce: int, gas: int, fee: Fee
-    ) -> SignedTransaction:
+    def _sign(self, call: Call, nonce: int, gas: int, fee: Fee) -> SignedTransaction:
         transaction: dict[str, Any] = {
             "type": 2,
             "chainId": self.pool.profile.chain_id,
@@ -204,10 +197,10 @@ class Sender:
             "maxFeePerGas": fee.maximum,
             "maxPriorityFeePerGas": fee.tip,
             "value": 0,
-            "data": payload,
+            "data": call.data,
         }
-        if to is not None:
-            transaction["to"] = to
+        if call.to is not None:
+            transaction["to"] = call.to
         signed = cast(
             EthSignedTransaction, EthAccount.sign_transaction(transaction, self.account.key)
         )
@@ -237,7 +230,7 @@ class Sender:
         return transaction_state(self.pool, signed.hash, sender=signed.sender, nonce=signed.nonce)
 
     def send(
-        self, to: Address | None, payload: bytes, *, final: bool = False, timeout: float = 60.0
+        self, call: Call, *, final: bool = False, timeout: float = 60.0
     ) -> TransactionState:
         """
         Sign, send and wait until mined, or final where `final` says so.
@@ -245,7 +238,7 @@ class Sender:
         For programs that have nothing durable to keep. Raises `ContractError` where it
         would revert or was mined and did, `TransactionLost` where another took its place.
         """
-        signed = self.build_and_sign(to, payload)
+        signed = self.build_and_sign(call)
         return self.deliver(signed, final=final, timeout=timeout)
 
     def deliver(
@@ -307,7 +300,7 @@ def _mined(pool: RpcPool, receipt: dict[str, Any]) -> TransactionState:
     )
 
 
-def _zero_fee(pool: RpcPool) -> Fee:
+def _zero_fee(_: RpcPool) -> Fee:
     return Fee(0, 0)
 
 

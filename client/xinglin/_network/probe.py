@@ -3,11 +3,11 @@
 import json
 import os
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
+
+import httpx
 
 from xinglin._chain.reverts import refusal
 from xinglin.errors import Unreachable
@@ -21,16 +21,12 @@ MAX_ANSWER = 16 * 2**20
 
 def ask(url: str, method: str, params: Sequence[object] = ()) -> object:
     """Ask over HTTP. Raises `Unreachable` for silence and `ChainError` for a refusal."""
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
-    request = urllib.request.Request(
-        url, body.encode(), headers={"Content-Type": "application/json"}
-    )
-    # The address is a node's own; a proxy of the environment would not know it.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
     try:
-        with opener.open(request, timeout=SECONDS) as answer:
-            return _result(method, answer.read(MAX_ANSWER))
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        # The address is a node's own; a proxy of the environment would not know it.
+        answer = httpx.post(url, json=body, timeout=SECONDS, trust_env=False)
+        return _result(method, answer.content)
+    except (httpx.HTTPError, ValueError) as error:
         raise Unreachable(f"{url} did not answer {method}: {error}") from error
 
 

@@ -132,7 +132,9 @@ def decode(text: bytes) -> NetworkProfile:
             contracts=contracts,
             members=_members(table.get("members", [])),
             epoch_length=_integer(table, "epoch_length"),
-            validators=tuple(_checksummed("validators", one) for one in _texts(table, "validators")),
+            validators=tuple(
+                _checksummed("validators", one) for one in _texts(table, "validators")
+            ),
             max_view_age=_integer(table, "max_view_age"),
             max_late=_integer(table, "max_late"),
             max_head_age=_integer(table, "max_head_age"),

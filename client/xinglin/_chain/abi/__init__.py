@@ -2,7 +2,8 @@
 What the compiler wrote about each contract: its interface and its code.
 
 The JSON files beside this module are made by `make abi` and held equal to the contracts
-by a test. Each is `{"abi": [...], "bytecode": "0x...", "deployedBytecode": "0x..."}`.
+by a test. Each has `abi`, `bytecode`, `deployedBytecode` and `storageLayout`, as solc
+names them.
 """
 
 import json
@@ -80,6 +81,9 @@ class Interface:
     runtime: bytes
     """The code that then stands at its address, with zeros for immutables."""
 
+    slots: Mapping[str, int]
+    """Storage slot of each state variable of its own, by name."""
+
     def deployment(self, *arguments: object) -> bytes:
         """Return the data of a deploying transaction."""
         return self.bytecode + _encode("constructor", self.constructor, arguments)
@@ -100,6 +104,12 @@ def interface(name: str) -> Interface:
         _kinds(constructors[0]["inputs"]) if constructors else (),
         bytes.fromhex(described["bytecode"].removeprefix("0x")),
         bytes.fromhex(described["deployedBytecode"].removeprefix("0x")),
+        {
+            one["label"]: int(one["slot"])
+            for one in described["storageLayout"]["storage"]
+            # OpenZeppelin's fallbacks for long names hold nothing here.
+            if not one["label"].endswith("Fallback")
+        },
     )
 
 
