@@ -776,7 +776,7 @@ contract Consortium is IConsortium {
         if (standing.status == STATUS_REMOVED) {
             return _now() < standing.statusSince + GRACE_AFTER_REMOVAL;
         }
-        return standing.status != STATUS_NONE;
+        return standing.status != STATUS_NONE && standing.role != ROLE_REGULATOR;
     }
 
     function _now() private view returns (uint48) {

@@ -27,8 +27,14 @@ contract ModelRegistry is IModelRegistry {
     IModelRegistry private immutable _predecessor;
 
     /// @param consortium_ The deployment of Consortium whose hospitals approve here.
-    /// @param predecessor_ The registry whose models may be followed by models here; or zero.
+    /// @param predecessor_ The registry of that Consortium's predecessor; zero where it has none.
     constructor(address consortium_, address predecessor_) {
+        address before = IConsortium(consortium_).predecessor();
+        address kept = predecessor_ == address(0)
+            ? address(0)
+            : IModelRegistry(predecessor_).consortium();
+        if (kept != before) revert ModelPredecessorMismatch(consortium_, predecessor_);
+
         _consortium = IConsortium(consortium_);
         _predecessor = IModelRegistry(predecessor_);
     }

@@ -440,7 +440,7 @@ interface IConsortium {
         view
         returns (uint32 member, uint32 generation, bool frozen, uint48 endedAt_);
 
-    /// @notice Whether the member may anchor now: active, suspended, or removed for less than 90
-    /// days. Who may not anchor cannot prove a release, so it receives no new grants either.
+    /// @notice Whether the member may anchor now: no regulator, and active, suspended, or removed for
+    /// less than 90 days. Who may not anchor cannot prove a release, so it receives no new grants either.
     function mayAnchor(uint32 member) external view returns (bool);
 }

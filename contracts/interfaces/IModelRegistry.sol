@@ -44,6 +44,8 @@ interface IModelRegistry {
     error ModelNotCarried(bytes32 digest, bytes32 key);
     /// @notice No new models and approvals: this deployment ended, or its predecessor has not.
     error ModelDeploymentNotOpen(uint48 endedAt);
+    /// @notice The two registries are not those of two consortia of which one follows the other.
+    error ModelPredecessorMismatch(address consortium, address predecessor);
 
     /// @notice Register a model manifest.
     /// @param digest SHA-256 of the canonical manifest; not zero.

@@ -2,7 +2,7 @@
 // decodes without Node. Deterministic: keys are sorted, and names of types in storage layouts are
 // freed of the compiler's running numbers. With --check it writes nothing and fails on a difference.
 //
-//   npx hardhat build --no-tests && node scripts/abi.mjs [--check]
+//   npx hardhat build --no-tests && node scripts/abi.js [--check]
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -96,7 +96,7 @@ for (const name of names) {
   const text = `${JSON.stringify(sorted(artifact(name)), null, 1)}\n`;
   if (!check) fs.writeFileSync(file, text);
   else if (!fs.existsSync(file) || fs.readFileSync(file, "utf8") !== text) {
-    console.error(`${path.relative(root, file)} differs from the contracts: node scripts/abi.mjs`);
+    console.error(`${path.relative(root, file)} differs from the contracts: node scripts/abi.js`);
     process.exitCode = 1;
   }
   const size = (JSON.parse(text).deployedBytecode.length - 2) / 2;
