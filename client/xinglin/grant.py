@@ -70,6 +70,9 @@ ENTITIES_CATEGORY = "inference"
 How = Literal["signed", "witnessed"]
 """Given by the grantor's signature, or at the desk before a witness."""
 
+RevokedBy = Literal["nobody", "grantor", "witness", "govern"]
+"""Who ended it: the grantor, or the custodian's WITNESS or GOVERN account."""
+
 
 class TermsSubject(Document):
     """Whose records: the enrolment, and the enrolled account's word for the grantor."""
@@ -183,7 +186,7 @@ class GrantState(Document):
     revoked_at: Time
     """0 if not revoked."""
     how: How
-    revoked_by: Literal["nobody", "grantor", "witness", "govern"]
+    revoked_by: RevokedBy
 
 
 @dataclass(frozen=True, slots=True)

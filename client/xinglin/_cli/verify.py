@@ -1,0 +1,133 @@
+"""`xinglin verify`: hold a bundle against a trust root, offline."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+
+from xinglin._cli import output
+from xinglin.bundle import Bundle, read_bundle
+from xinglin.errors import UsageError
+from xinglin.names import Member
+from xinglin.trust import TrustRoot, read_trust
+from xinglin.verify import (
+    AllOf,
+    AnyStatement,
+    ModelApproved,
+    NotLate,
+    OfMember,
+    OfType,
+    Policy,
+    SealedFromTrust,
+    Verified,
+    verify_bundle,
+)
+
+TRUST_VARIABLE = "XINGLIN_TRUST"
+"""Environment variable that names the trust root's file."""
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="A bundle: one .xinglin.json file.")],
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"The network's trust root. Else ${TRUST_VARIABLE}, else trust.json in the "
+            "user's configuration folder; never the bundle, never the working directory."
+        ),
+    ] = None,
+    type: Annotated[
+        str | None, typer.Option(help="Demand this type of statement, such as record.")
+    ] = None,
+    member: Annotated[int | None, typer.Option(help="Demand this member's log.")] = None,
+    in_time: Annotated[
+        bool, typer.Option("--in-time", help="Refuse what was anchored late.")
+    ] = False,
+    sealed: Annotated[
+        bool,
+        typer.Option(
+            "--sealed", help="Refuse evidence that does not reach the trust root's block."
+        ),
+    ] = False,
+    approved_model: Annotated[
+        bool,
+        typer.Option("--approved-model", help="Refuse inferences by models not then approved."),
+    ] = False,
+    as_json: output.JsonOption = False,
+) -> None:
+    """
+    Check a bundle against a trust root. Asks no server and no chain.
+
+    Exit codes: 0 verified, 1 refused (or no bundle at all), 2 no trust root to check against.
+
+    Example: xinglin verify entry.xinglin.json --trust trust.json --type record
+    """
+    read = read_bundle(output.read_file(bundle))
+    root = find_trust(trust)
+    verified = verify_bundle(
+        read,
+        trust=root,
+        policy=_policy(type, member, in_time=in_time, sealed=sealed, approved_model=approved_model),
+    )
+    output.result(verified.to_json(), _lines(verified, read, root), as_json=as_json)
+
+
+def find_trust(named: Path | None) -> TrustRoot:
+    """
+    The trust root: from `--trust`, else the environment, else the user's configuration.
+
+    Raises `UsageError` where there is none. A bundle never brings its own (I8).
+    """
+    place = named or _from_environment() or _from_configuration()
+    if place is None:
+        raise UsageError(
+            f"no trust root: name one with --trust FILE or ${TRUST_VARIABLE}, or put it at "
+            f"{platformdirs.user_config_path('xinglin') / 'trust.json'}"
+        )
+    return read_trust(output.read_file(place))
+
+
+def _from_environment() -> Path | None:
+    value = os.environ.get(TRUST_VARIABLE)
+    return Path(value) if value else None
+
+
+def _from_configuration() -> Path | None:
+    place = platformdirs.user_config_path("xinglin") / "trust.json"
+    return place if place.exists() else None
+
+
+def _policy(
+    type: str | None,
+    member: int | None,
+    *,
+    in_time: bool,
+    sealed: bool,
+    approved_model: bool,
+) -> Policy:
+    demands: list[Policy] = [AnyStatement()]
+    if type is not None:
+        demands.append(OfType(type))
+    if member is not None:
+        demands.append(OfMember(Member(member)))
+    if in_time:
+        demands.append(NotLate())
+    if sealed:
+        demands.append(SealedFromTrust())
+    if approved_model:
+        demands.append(ModelApproved())
+    return AllOf(demands)
+
+
+def _lines(verified: Verified, bundle: Bundle, trust: TrustRoot) -> list[str]:
+    lines = [f"verified: {verified.sentence}"]
+    lines += [f"  note: {note}" for note in verified.notes]
+    if verified.grant_end != "none":
+        lines.append(f"  grant: {verified.grant_end} at the evidence's block")
+    if verified.model_status != "none":
+        lines.append(f"  model: {verified.model_status} when the inference was made")
+    if bundle.trust != trust.digest:
+        lines.append("  note: the bundle was made for another trust root of this network")
+    return lines

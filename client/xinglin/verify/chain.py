@@ -1,0 +1,182 @@
+"""
+Steps 2 and 3: the header, and the contract state proven against it.
+
+Nothing here asks an RPC endpoint. What a bundle does not prove is `EvidenceError`.
+"""
+
+from collections.abc import Iterable
+from typing import Self
+
+from xinglin import storage
+from xinglin.bundle import Evidence, StateProof
+from xinglin.document import hex0x
+from xinglin.errors import EvidenceError, StateProofError, TrustError
+from xinglin.grant import GrantState
+from xinglin.headers import clique, header, qbft, state
+from xinglin.names import Address, Generation, GrantId, Member, UnixTime
+from xinglin.storage import AccountWord, Place
+from xinglin.trust import ContractName, TrustRoot
+from xinglin.verify.verified import Reach
+
+MAX_CHANGES = 1000
+"""Status changes or keys of one member that a verifier reads; no institution has as many."""
+
+
+class ProvenChain:
+    """Contract state that was proven against one header."""
+
+    def __init__(
+        self,
+        trust: TrustRoot,
+        block: header.Header,
+        reach: Reach,
+        words: dict[tuple[ContractName, bytes], bytes],
+    ) -> None:
+        self._trust = trust
+        self._words = words
+        self.block = block
+        self.reach = reach
+
+    @classmethod
+    def prove(cls, trust: TrustRoot, evidence: Evidence) -> Self:
+        """
+        Check the header and every proof of `evidence`.
+
+        Raises `HeaderError`, `StateProofError`, `EvidenceError` or `TrustError`.
+        """
+        if evidence.engine != trust.engine:
+            raise TrustError(f"expected the engine {trust.engine}, got {evidence.engine}")
+        block = header.parse(evidence.header)
+        reach = _follow(trust, evidence)
+        return cls(trust, block, reach, _prove_words(trust, block, evidence.proofs))
+
+    def word(self, place: Place) -> bytes:
+        """The proven word at `place`. Raises `EvidenceError` if the bundle does not prove it."""
+        slot = place.slot(self._trust.contracts.named(place.contract).slots)
+        try:
+            return self._words[place.contract, slot]
+        except KeyError:
+            raise EvidenceError(
+                f"expected a proof of {place.contract}.{place.variable}, got none for {hex0x(slot)}"
+            ) from None
+
+    def anchored(self, member: Member, generation: Generation, size: int) -> bytes:
+        """Hash of an anchored size; zeros if it was never anchored."""
+        return self.word(storage.anchored_place(member, generation, size))
+
+    def account(self, address: Address) -> AccountWord:
+        """An account of a member; member 0 if there is none."""
+        return storage.read_account(self.word(storage.account_place(address)))
+
+    def status_at(self, member: Member, time: UnixTime) -> tuple[int, UnixTime]:
+        """Status of a member at `time`, and since when; 0 before it joined."""
+        status, since = 0, UnixTime(0)
+        for index in range(self._length(storage.statuses_length_place(member))):
+            begun, value = storage.read_status(self.word(storage.status_place(member, index)))
+            if begun <= time:
+                status, since = value, begun
+        return status, since
+
+    def withdrawn_at(self, member: Member, digest: bytes) -> UnixTime:
+        """When the member withdrew an appointment; 0 if it did not."""
+        return UnixTime(int.from_bytes(self.word(storage.withdrawn_place(member, digest))))
+
+    def log_keys(self, member: Member) -> Iterable[bytes]:
+        """Every key that ever signed the member's checkpoints."""
+        for index in range(self._length(storage.log_keys_length_place(member))):
+            yield self.word(storage.log_key_place(member, index, offset=1))
+
+    def grant(self, grant: GrantId) -> GrantState | None:
+        """A grant as stored; None if it does not exist."""
+        one, two, three = (self.word(storage.grant_place(grant, offset)) for offset in range(3))
+        return storage.read_grant((one, two, three))
+
+    def model_history(self, digest: bytes) -> list[tuple[UnixTime, int]]:
+        """Status changes of a model, oldest first; empty if it was never registered."""
+        length = self._length(storage.model_statuses_length_place(digest))
+        return [
+            storage.read_status(self.word(storage.model_status_place(digest, index)))
+            for index in range(length)
+        ]
+
+    def _length(self, place: Place) -> int:
+        length = int.from_bytes(self.word(place))
+        if length > MAX_CHANGES:
+            raise EvidenceError(f"expected at most {MAX_CHANGES} changes, got {length}")
+        return length
+
+
+def _follow(trust: TrustRoot, evidence: Evidence) -> Reach:
+    """Step 2: from the trust root's block to the evidence's header, by its seals."""
+    if trust.engine == "anvil":
+        return Reach(False, "development chain: order and time are not evidenced")
+    if not evidence.headers:
+        return Reach(False, "the bundle brings no headers: who sealed its block is not evidenced")
+    view = _start(trust, evidence.headers[0])
+    target = header.parse(evidence.header)
+    found_at: int | None = None
+    for rlp in evidence.headers[1:]:
+        view = view.follow(rlp)
+        if rlp == evidence.header:
+            found_at = view.number
+    if evidence.headers[0] == evidence.header:
+        found_at = target.number
+    if found_at is None:
+        raise EvidenceError("the headers do not lead to the block whose state is proven")
+    if view.number - found_at < trust.finality.depth:
+        raise EvidenceError(
+            f"expected {trust.finality.depth} blocks on block {found_at}, got "
+            f"{view.number - found_at}: it is not final"
+        )
+    return Reach(True, _sealed_sentence(trust, view))
+
+
+def _start(trust: TrustRoot, first: bytes) -> clique.View | qbft.View:
+    known = trust.genesis
+    if known is None:
+        raise EvidenceError("headers from a later block are followed by the verifier's own store")
+    view: clique.View | qbft.View
+    if trust.engine == "qbft":
+        view = qbft.genesis(first, rules=qbft.Rules(known.epoch_length, known.block_period))
+    else:
+        view = clique.genesis(first, rules=clique.Rules(known.epoch_length, known.block_period))
+    if view.block_hash != known.hash:
+        raise TrustError(
+            f"expected block {hex0x(known.hash)} at the start, got {hex0x(view.block_hash)}"
+        )
+    return view
+
+
+def _sealed_sentence(trust: TrustRoot, view: clique.View | qbft.View) -> str:
+    start = "genesis" if trust.genesis is not None else "the trusted block"
+    return (
+        f"sealed by {len(view.sealed_by)} of {len(view.validators)} validators known from {start}"
+    )
+
+
+def _prove_words(
+    trust: TrustRoot, block: header.Header, proofs: tuple[StateProof, ...]
+) -> dict[tuple[ContractName, bytes], bytes]:
+    """Step 3: every proof against the header's state root, code hashes against the trust root."""
+    storage_roots: dict[ContractName, state.StorageRoot] = {}
+    for proof in proofs:
+        if proof.slot is not None:
+            continue
+        contract = trust.contracts.named(proof.contract)
+        account = state.verify_account(block.state_root, Address(contract.address), proof.proof)
+        if account.code_hash != contract.code_hash:
+            raise TrustError(
+                f"expected {proof.contract} with code {hex0x(contract.code_hash)}, "
+                f"got {hex0x(account.code_hash)}"
+            )
+        storage_roots[proof.contract] = account.storage_hash
+    words: dict[tuple[ContractName, bytes], bytes] = {}
+    for proof in proofs:
+        if proof.slot is None:
+            continue
+        root = storage_roots.get(proof.contract)
+        if root is None:
+            raise StateProofError(f"expected an account proof of {proof.contract}, got none")
+        value = state.verify_storage(root, proof.slot, proof.proof)
+        words[proof.contract, proof.slot] = value.to_bytes(storage.WORD)
+    return words
