@@ -13,6 +13,7 @@ from typing import Protocol
 from xinglin._chain.profile import FeeRule, NetworkProfile
 from xinglin._network.process import Process
 from xinglin.errors import UsageError
+from xinglin.names import Address
 
 Progress = Callable[[str], None]
 """Told in a few words what is being done."""
@@ -35,6 +36,8 @@ class NetworkOptions:
 
     block_period: int = 0
     fee: FeeRule = FeeRule.ZERO
+    funded: tuple[Address, ...] = ()
+    """Accounts that hold coins from the beginning, where a price is asked for."""
 
 
 class Engine(Protocol):
