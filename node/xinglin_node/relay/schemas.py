@@ -1,0 +1,33 @@
+"""What goes in and out of the relay."""
+
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from xinglin.document import Bytes32, Document, Signature65, Time
+
+
+class SignedRevocation(Document):
+    """The tear-off of a grant."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"grantId": "0x" + "c4" * 32, "signature": "base64url of 65 bytes"}
+            ]
+        }
+    )
+
+    grant_id: Bytes32
+    signature: Signature65
+    """The grantor's, over the typed data `Revocation`."""
+
+
+class Relayed(Document):
+    """What became of a revocation."""
+
+    grant_id: Bytes32
+    state: Literal["stopped", "revoked"]
+    """`stopped`: nothing is released from now on, and the transaction is on its way.
+    `revoked`: the chain has it."""
+    revoked_at: Time | None
