@@ -270,16 +270,21 @@ class RpcPool:
 
     def request(self, method: str, params: Sequence[object]) -> object:
         """
-        Ask the first good node, and on failure the next.
+        Ask the first good node, and the next where it fails, refuses or knows nothing.
 
-        Raises `ContractError` for a revert, the first node's `ChainError` where all refuse,
-        and `Unreachable` where none answers.
+        Nodes are never equally far: null from one may be a block that the next one has.
+        Returns none where all say null. Raises `ContractError` for a revert, the first
+        node's `ChainError` where all refuse, and `Unreachable` where none answers.
         """
         refused: ChainError | None = None
         failed: list[str] = []
+        unknown = False
         for node, _ in self._in_order():
             try:
-                return _ask(_provider(node), method, params)
+                answer = _ask(_provider(node), method, params)
+                if answer is not None:
+                    return answer
+                unknown = True
             except ContractError:
                 raise
             except ChainError as error:
@@ -290,6 +295,8 @@ class RpcPool:
                 with self._lock:
                     self._put_to_sleep(node, str(error))
                     self._states = self._judge()
+        if unknown:
+            return None
         if refused is not None:
             raise refused
         raise Unreachable(f"no RPC node answered {method}: " + "; ".join(failed))

@@ -25,8 +25,8 @@ from eth_account import Account as EthAccount
 from eth_account.datastructures import SignedTransaction as EthSignedTransaction
 
 from xinglin._chain.contract import Call
-from xinglin._chain.profile import FeeRule, finalized_block
-from xinglin._chain.rpc import RpcPool, View, data, quantity
+from xinglin._chain.profile import FeeRule
+from xinglin._chain.rpc import RpcPool, View, data, quantity, view_of
 from xinglin._chain.waiting import wait_for
 from xinglin.errors import ChainError, ContractError, TransactionLost, UsageError
 from xinglin.names import Address
@@ -114,6 +114,8 @@ class TransactionState:
 
 
 PENDING = TransactionState(Phase.PENDING)
+
+_ORDER = (Phase.LOST, Phase.PENDING, Phase.MINED, Phase.FINAL)
 
 
 class Sender:
@@ -271,27 +273,31 @@ def transaction_state(
 ) -> TransactionState:
     """Return how far a transaction has come, by its hash alone; for outboxes after a restart."""
     asked = ["0x" + transaction.hex()]
-    for answer in pool.each("eth_getTransactionReceipt", asked):
-        if isinstance(answer, dict):
-            return _mined(pool, cast(dict[str, Any], answer))
+    receipts = pool.each("eth_getTransactionReceipt", asked)
+    states = [
+        _mined(pool, cast(dict[str, Any], answer)) for answer in receipts if isinstance(answer, dict)
+    ]
+    if states:
+        # Nodes on two sides of a fork name two blocks; the one that stands counts.
+        return max(states, key=lambda state: _ORDER.index(state.phase))
     known = pool.each("eth_getTransactionByHash", asked)
     if any(isinstance(answer, dict) for answer in known):
         return PENDING
     final = pool.final_view(agree=1)
-    used = quantity(
-        pool.request("eth_getTransactionCount", [sender, hex(final.number)])
-    )
+    used = quantity(pool.request("eth_getTransactionCount", [sender, hex(final.number)]))
     return TransactionState(Phase.LOST, superseded=used > nonce)
 
 
 def _mined(pool: RpcPool, receipt: dict[str, Any]) -> TransactionState:
     number, block_hash = quantity(receipt["blockNumber"]), data(receipt["blockHash"])
-    head = pool.head()
-    view = pool.view_at(number)
-    if view.hash != block_hash:
-        # Reorganised between two answers: it is in no block that stands.
+    standing = pool.request("eth_getBlockByNumber", [hex(number), False])
+    if standing is None:
         return PENDING
-    final = number <= finalized_block(pool.profile, head.number)
+    view = view_of(cast(dict[str, Any], standing))
+    if view.hash != block_hash:
+        # Reorganised between two answers, or a fork's: it is in no block that stands.
+        return PENDING
+    final = number <= pool.final_view(agree=1).number
     return TransactionState(
         Phase.FINAL if final else Phase.MINED,
         view,
