@@ -144,7 +144,7 @@ def _split(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
     if _CONTROL.search(content):
         raise CheckpointError("expected a note without control characters")
     head, blank, tail = content.rpartition("\n\n")
-    if not blank or not head or not tail.endswith("\n"):
+    if not blank or not tail.endswith("\n"):
         raise CheckpointError("expected a text, a blank line, and signature lines")
     signatures = tail[:-1].split("\n")
     if len(signatures) > MAX_SIGNATURES:
