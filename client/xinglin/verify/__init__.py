@@ -43,7 +43,7 @@ from xinglin.verify.policy import (
     SealedFromTrust,
 )
 from xinglin.verify.verified import Reach, Verified
-from xinglin.verify.verifier import verify_bundle
+from xinglin.verify.verifier import places_read, verify_bundle
 
 __all__ = [
     "AllOf",
@@ -58,5 +58,6 @@ __all__ = [
     "Reach",
     "SealedFromTrust",
     "Verified",
+    "places_read",
     "verify_bundle",
 ]

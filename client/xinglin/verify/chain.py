@@ -4,7 +4,7 @@ Steps 2 and 3: the header, and the contract state proven against it.
 Nothing here asks an RPC endpoint. What a bundle does not prove is `EvidenceError`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 from xinglin import storage
@@ -23,17 +23,20 @@ MAX_CHANGES = 1000
 
 
 class ProvenChain:
-    """Contract state that was proven against one header."""
+    """
+    Contract state that was proven against one header.
+
+    `read` gives the word at a place. `prove` makes one that knows only what was proven;
+    who collects a bundle's evidence passes one that asks a node, and notes what was read.
+    """
 
     def __init__(
         self,
-        trust: TrustRoot,
         block: header.Header,
         reach: Reach,
-        words: dict[tuple[ContractName, bytes], bytes],
+        read: Callable[[Place], bytes],
     ) -> None:
-        self._trust = trust
-        self._words = words
+        self._read = read
         self.block = block
         self.reach = reach
 
@@ -48,17 +51,22 @@ class ProvenChain:
             raise TrustError(f"expected the engine {trust.engine}, got {evidence.engine}")
         block = header.parse(evidence.header)
         reach = _follow(trust, evidence)
-        return cls(trust, block, reach, _prove_words(trust, block, evidence.proofs))
+        words = _prove_words(trust, block, evidence.proofs)
+
+        def read(place: Place) -> bytes:
+            slot = place.slot(trust.contracts.named(place.contract).slots)
+            if (place.contract, slot) not in words:
+                raise EvidenceError(
+                    f"expected a proof of {place.contract}.{place.variable}, "
+                    f"got none for {hex0x(slot)}"
+                )
+            return words[place.contract, slot]
+
+        return cls(block, reach, read)
 
     def word(self, place: Place) -> bytes:
         """The proven word at `place`. Raises `EvidenceError` if the bundle does not prove it."""
-        slot = place.slot(self._trust.contracts.named(place.contract).slots)
-        try:
-            return self._words[place.contract, slot]
-        except KeyError:
-            raise EvidenceError(
-                f"expected a proof of {place.contract}.{place.variable}, got none for {hex0x(slot)}"
-            ) from None
+        return self._read(place)
 
     def anchored(self, member: Member, generation: Generation, size: int) -> bytes:
         """Hash of an anchored size; zeros if it was never anchored."""

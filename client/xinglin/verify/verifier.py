@@ -1,9 +1,12 @@
 """The steps in their order. What each prevents is said in `xinglin.verify`."""
 
+from collections.abc import Callable
+
 from xinglin.bundle import Bundle, Part
 from xinglin.errors import EvidenceError, TrustError
 from xinglin.names import Address, UnixTime
 from xinglin.statement import Predicate
+from xinglin.storage import Place
 from xinglin.trust import TrustRoot
 from xinglin.verify import people
 from xinglin.verify.chain import ProvenChain
@@ -23,6 +26,41 @@ def verify_bundle(bundle: Bundle, *, trust: TrustRoot, policy: Policy) -> Verifi
     Raises `VerificationError` (of the kind that names the step) or, for a release that a
     grant did not allow, `ConsentError`. Returns what was verified.
     """
+    # 2. and 3. Header, contracts, state.
+    chain = ProvenChain.prove(trust, bundle.evidence)
+
+    # 1. and 4. to 9.
+    verified = _judge(bundle, trust, chain)
+
+    # 10. The caller's own demands.
+    policy.check(verified)
+    return verified
+
+
+def places_read(
+    bundle: Bundle, *, trust: TrustRoot, read: Callable[[Place], bytes]
+) -> tuple[Place, ...]:
+    """
+    Every word of contract state that verifying `bundle` reads: what its evidence must prove.
+
+    For those who make bundles. `read` asks a node for a word; the bundle's own proofs are
+    not looked at, its header is. Raises what `verify_bundle` would: a bundle that does not
+    verify is not worth proving.
+    """
+    places: dict[Place, None] = {}
+
+    def noting(place: Place) -> bytes:
+        places[place] = None
+        return read(place)
+
+    header_only = bundle.evidence.model_copy(update={"proofs": ()})
+    proven = ProvenChain.prove(trust, header_only)
+    _judge(bundle, trust, ProvenChain(proven.block, proven.reach, noting))
+    return tuple(places)
+
+
+def _judge(bundle: Bundle, trust: TrustRoot, chain: ProvenChain) -> Verified:
+    """Steps 1 and 4 to 9, with the chain's word already established."""
     consortium, consents = trust.consortium_domain(), trust.consents_domain()
 
     # 1. Network.
@@ -31,9 +69,6 @@ def verify_bundle(bundle: Bundle, *, trust: TrustRoot, policy: Policy) -> Verifi
             f"expected a bundle of network {trust.network_id.hex()}, "
             f"got one of {bundle.network_id.hex()}"
         )
-
-    # 2. and 3. Header, contracts, state.
-    chain = ProvenChain.prove(trust, bundle.evidence)
 
     # 4. to 6. Anchor, inclusion, disclosure; for the entry and for every part of it.
     opened = open_entry(bundle, trust, chain, consortium)
@@ -54,7 +89,7 @@ def verify_bundle(bundle: Bundle, *, trust: TrustRoot, policy: Policy) -> Verifi
         if part.role == "enrolment":
             check_kind(of_part, around)
 
-    verified = Verified(
+    return Verified(
         statement=opened.statement,
         signer=Address(opened.attestation.signer),
         member=opened.member,
@@ -69,10 +104,6 @@ def verify_bundle(bundle: Bundle, *, trust: TrustRoot, policy: Policy) -> Verifi
         model_status=found.model_status,
         notes=(*gap_notes, *found.notes),
     )
-
-    # 10. The caller's own demands.
-    policy.check(verified)
-    return verified
 
 
 def claimed_at(predicate: Predicate) -> UnixTime:
