@@ -1,14 +1,188 @@
 """
-The command group `xinglin ner`: predict, show, train.
+The command groups of this package: `xinglin ner` and `xinglin terminology`.
+
+Nothing heavy is imported until a command needs it: `--help` answers at once, and only
+`train` needs torch.
 """
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
+from xinglin.errors import UsageError
+from xinglin_ml.errors import ConfigurationError, CorpusError
+from xinglin_ml.schema import SCHEMES
+
 app = typer.Typer(no_args_is_help=True, help="Read clinical Chinese: find what a text names.")
+terminology = typer.Typer(no_args_is_help=True, help="Tables of terms and codes.")
+
+BATCH = 256
+"""Texts read at once by `predict`: enough to keep both cores busy, little to hold."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Folder of a model, ours or of Hugging Face, or a name on its hub."),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Texts read side by side.")]
+
+
+@app.callback()
+def group() -> None:
+    """Read clinical Chinese: find what a text names."""
+
+
+@terminology.callback()
+def terminology_group() -> None:
+    """Tables of terms and codes."""
+
+
+def _method(model: str | None, scheme: str, threads: int) -> Any:
+    from xinglin_ml.method import open_method
+
+    return open_method(model, scheme=scheme, threads=threads)
+
+
+def _lines(path: Path) -> Iterator[tuple[Any, str]]:
+    """Yield id and text of each line; the id is kept as it is written."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                value: Any = json.loads(line)
+                identifier, text = value["id"], value["text"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise CorpusError(f"{path.name}:{number}: expected an object with id and text") \
+                    from error
+            if not isinstance(text, str):
+                raise CorpusError(f"{path.name}:{number}: expected text to be a string")
+            yield identifier, text
+
+
+@app.command()
+def predict(
+    source: Annotated[
+        Path, typer.Option("--input", exists=True, dir_okay=False, help='Lines {"id", "text"}.')
+    ],
+    output: Annotated[Path, typer.Option("--output", help='Gets lines {"id", "spans"}.')],
+    scheme: Annotated[str, typer.Option(help="tcm_literature, medical_qa or diagnostic.")] = (
+        "diagnostic"
+    ),
+    model: Model = None,
+    threads: Threads = 2,
+    as_json: Json = False,
+) -> None:
+    """
+    Find the spans of every text of a file.
+
+    Offsets are code points of the text as given. A span has start, end, label and score, in
+    the scheme diagnostic also subtype. Nothing is written unless every line could be read.
+    """
+    from rich.progress import Progress
+
+    if scheme not in SCHEMES and model is None:
+        raise UsageError(f"expected one of {', '.join(SCHEMES)}, got {scheme}")
+    method = _method(model, scheme, threads)
+    items = list(_lines(source))
+    temporary = output.with_name(output.name + ".part")
+    total = 0
+    with Progress(disable=as_json or not sys.stderr.isatty()) as bar, temporary.open("w") as sink:
+        task = bar.add_task("reading", total=len(items))
+        for first in range(0, len(items), BATCH):
+            some = items[first : first + BATCH]
+            for (identifier, _), spans in zip(
+                some, method.batch([t for _, t in some]), strict=True
+            ):
+                total += len(spans)
+                line = {"id": identifier, "spans": [_span(s) for s in spans]}
+                sink.write(json.dumps(line, ensure_ascii=False) + "\n")
+            bar.update(task, advance=len(some))
+    temporary.replace(output)
+    result = {"texts": len(items), "spans": total, "scheme": scheme, "output": str(output)}
+    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else
+               f"{len(items)} texts, {total} spans: {output}")
+
+
+def _span(span: Any) -> dict[str, str | int | float]:
+    line: dict[str, str | int | float] = {
+        "start": span.start, "end": span.end, "label": span.label, "score": span.score,
+    }
+    if span.subtype is not None:
+        line["subtype"] = span.subtype
+    return line
+
+
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A note in UTF-8.")],
+    html: Annotated[Path | None, typer.Option(help="Also write one HTML file.")] = None,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Print a note with its entities marked, coded and asserted.
+
+    A code with a question mark is one of several candidates. What is denied is struck
+    through. Suggested syndromes are preliminary: no clinician signed them.
+    """
+    from rich.console import Console
+
+    from xinglin_ml import show as shown
+    from xinglin_ml.syndrome import shipped_counts
+    from xinglin_ml.terminology_store import current
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{file.name}: expected UTF-8") from error
+    method = _method(model, "diagnostic", 1)
+    spans = list(method(text))
+    found = shown.readings(text, spans, current())
+    suggestions = shipped_counts().suggest(text, spans)
+    if html is not None:
+        name = f"{method.runtime}, {method.code}"
+        html.write_text(
+            shown.html(text, found, title=file.name, model=name, suggestions=suggestions),
+            encoding="utf-8",
+        )
+    if as_json:
+        typer.echo(json.dumps(_readings(text, found, suggestions), ensure_ascii=False))
+    else:
+        Console().print(shown.terminal(text, found, suggestions))
+
+
+def _readings(text: str, found: Any, suggestions: Any) -> dict[str, object]:
+    return {
+        "spans": [
+            {
+                **_span(one.span), "text": one.surface, "assertion": one.assertion.kind,
+                "about": one.assertion.about, "ambiguous": one.normalised.ambiguous,
+                "candidates": [
+                    {
+                        "code": c.term.code, "system": c.term.system, "name": c.term.name,
+                        "score": c.score, "how": c.how,
+                    }
+                    for c in one.normalised.candidates
+                ],
+            }
+            for one in found
+        ],
+        "suggestions": [
+            {
+                "syndrome": s.syndrome, "score": s.score, "status": s.status,
+                "evidence": [
+                    {"text": text[e.span.start : e.span.end], "weight": e.weight}
+                    for e in s.evidence
+                ],
+            }
+            for s in suggestions
+        ],
+    }
 
 
 @app.command()
@@ -16,13 +190,20 @@ def train(
     config: Annotated[Path, typer.Option(help="TOML file of one experiment.")],
     data: Annotated[Path | None, typer.Option(help="Folder with ner/ and pretrain/.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for states and results.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    as_json: Json = False,
 ) -> None:
-    """Train one experiment, or go on with it; write weights, metrics and curves."""
+    """
+    Train one experiment, or go on with it; write weights, metrics, curves and provenance.
+
+    The same command after a kill goes on from the last state.
+    """
     from rich.progress import Progress
 
-    from xinglin_ml.train import run
+    try:
+        from xinglin_ml.train import run
+    except ImportError as error:
+        raise ConfigurationError("training needs torch: install xinglin[train]") from error
 
     with Progress(disable=as_json) as bar:
         task = bar.add_task("training", total=None)
@@ -31,7 +212,7 @@ def train(
             bar.update(task, completed=step, total=total, description=f"loss {loss:.3f}")
 
         folder = run(config, data=data, cache=cache, threads=threads, progress=progress)
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics = cast(dict[str, Any], json.loads((folder / "metrics.json").read_text()))
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "metrics": metrics}, ensure_ascii=False))
         return
@@ -40,9 +221,48 @@ def train(
     typer.echo(str(folder))
 
 
-@app.callback()
-def group() -> None:
-    """Read clinical Chinese: find what a text names."""
+@terminology.command("import")
+def import_tables(
+    tables: Annotated[list[Path], typer.Argument(exists=True, help="TSV or ICD-11 JSON files.")],
+    as_json: Json = False,
+) -> None:
+    """
+    Add tables that you have to those that ship: GB/T 15657, GB/T 16751, ICD-11 chapter 26.
+
+    They stay in your own data folder; importing again replaces what was imported.
+    """
+    from xinglin_ml.terminology_store import import_files
+
+    path, count = import_files(tables)
+    typer.echo(json.dumps({"terms": count, "path": str(path)}) if as_json else
+               f"{count} terms: {path}")
+
+
+@terminology.command("look-up")
+def look_up(
+    surface: Annotated[str, typer.Argument(help="A term as a note writes it.")],
+    label: Annotated[str | None, typer.Option(help="疾病, 诊断 or 治疗.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the candidates for one term, best first."""
+    from xinglin_ml.terminology_store import current
+
+    found = current().normalise(surface, label)
+    rows = [
+        {
+            "code": c.term.code, "system": c.term.system, "name": c.term.name,
+            "score": c.score, "how": c.how,
+        }
+        for c in found.candidates
+    ]
+    if as_json:
+        value = {"surface": surface, "ambiguous": found.ambiguous, "candidates": rows}
+        typer.echo(json.dumps(value, ensure_ascii=False))
+        return
+    for row in rows:
+        typer.echo(f"{row['code']}\t{row['name']}\t{row['system']}\t{row['how']} {row['score']}")
+    if not rows:
+        typer.echo("no candidate")
 
 
 if __name__ == "__main__":

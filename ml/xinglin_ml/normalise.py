@@ -1,0 +1,284 @@
+"""
+From what a note says to a code of a standard: candidates with scores, never a guess.
+
+>>> table = shipped_table()
+>>> [c.term.code for c in table.candidates("失眠", "疾病")][:1]
+['A04.01.07']
+
+Steps, each tried only if the one before found nothing:
+
+1. the surface is a term of the table;
+2. it is an alias of one or more;
+3. terms that share its characters, ranked.
+
+Several terms found in one step are all returned, and `ambiguous` says so.
+"""
+
+import csv
+import functools
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Self
+
+from xinglin_ml.errors import CorpusError
+
+How = Literal["exact", "alias", "ranked"]
+
+LEAST_SIMILARITY = 0.5
+"""Ranked candidates below half of shared bigrams are noise."""
+
+MOST_CANDIDATES = 5
+
+_ENDINGS = ("证候", "证型", "证", "病", "症", "法")
+"""Words that a standard attaches to a name and a note leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of one standard."""
+
+    code: str
+    system: str
+    """The standard, as `GB/T 15657-2021`."""
+
+    name: str
+    label: str
+    """The diagnostic type it belongs to."""
+
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A term that a surface may mean."""
+
+    term: Term
+    score: float
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """What was found for one surface."""
+
+    surface: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether more than one concept stands at the top."""
+        tops = {c.term.name for c in self.candidates if c.score == self.candidates[0].score}
+        return len(tops) > 1
+
+
+def bare(name: str) -> str:
+    """Return `name` without an ending that a standard adds."""
+    for ending in _ENDINGS:
+        if name.endswith(ending) and len(name) > len(ending) + 1:
+            return name.removesuffix(ending)
+    return name
+
+
+def _grams(name: str) -> frozenset[str]:
+    text = bare(name)
+    return frozenset(text) | {text[i : i + 2] for i in range(len(text) - 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Terminology:
+    """Terms of one or more standards, indexed."""
+
+    terms: tuple[Term, ...]
+    _names: dict[str, list[int]] = field(default_factory=dict[str, list[int]], repr=False)
+    _aliases: dict[str, list[int]] = field(default_factory=dict[str, list[int]], repr=False)
+    _grams: dict[str, list[int]] = field(default_factory=dict[str, list[int]], repr=False)
+    _sizes: list[int] = field(default_factory=list[int], repr=False)
+
+    @classmethod
+    def of(cls, terms: Iterable[Term]) -> Self:
+        """Index `terms`; the same code and name given twice counts once."""
+        unique = tuple({(t.system, t.code, t.name): t for t in terms}.values())
+        table = cls(unique)
+        names: dict[str, list[int]] = defaultdict(list)
+        aliases: dict[str, list[int]] = defaultdict(list)
+        grams: dict[str, list[int]] = defaultdict(list)
+        for number, term in enumerate(unique):
+            for form in {term.name, bare(term.name)}:
+                names[form].append(number)
+            for form in {f for a in term.aliases for f in (a, bare(a))}:
+                aliases[form].append(number)
+            own = _grams(term.name)
+            table._sizes.append(len(own))
+            for gram in own:
+                grams[gram].append(number)
+        table._names.update(names)
+        table._aliases.update(aliases)
+        table._grams.update(grams)
+        return table
+
+    def normalise(self, surface: str, label: str | None = None) -> Normalised:
+        """Return the candidates for `surface`, of `label` where one is given."""
+        return Normalised(surface, tuple(self.candidates(surface, label)))
+
+    def candidates(self, surface: str, label: str | None = None) -> list[Candidate]:
+        """Return at most `MOST_CANDIDATES` terms, the best first."""
+        forms = (surface, bare(surface))
+        steps: tuple[tuple[How, dict[str, list[int]], float], ...] = (
+            ("exact", self._names, 1.0), ("alias", self._aliases, 0.9),
+        )
+        for how, index, value in steps:
+            numbers = dict.fromkeys(n for f in forms for n in index.get(f, ()))
+            found = [self.terms[n] for n in numbers if label in (None, self.terms[n].label)]
+            if found:
+                return [Candidate(t, value, how) for t in found[:MOST_CANDIDATES]]
+        return self._ranked(surface, label)
+
+    def _ranked(self, surface: str, label: str | None) -> list[Candidate]:
+        wanted = _grams(surface)
+        shared: dict[int, int] = defaultdict(int)
+        for gram in wanted:
+            for number in self._grams.get(gram, ()):
+                shared[number] += 1
+        scored: list[tuple[float, str, int]] = []
+        for number, count in shared.items():
+            term = self.terms[number]
+            likeness = 2 * count / (len(wanted) + self._sizes[number])
+            if likeness >= LEAST_SIMILARITY and label in (None, term.label):
+                scored.append((-round(likeness * 0.8, 4), term.code, number))
+        return [
+            Candidate(self.terms[n], -s, "ranked") for s, _, n in sorted(scored)[:MOST_CANDIDATES]
+        ]
+
+    def to_json(self) -> bytes:
+        """Return the table as `terminology import` keeps it."""
+        rows = [[t.code, t.system, t.name, t.label, list(t.aliases)] for t in self.terms]
+        value = {"format": "xinglin.terminology/1", "terms": rows}
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Parse `to_json`'s bytes. Raises `CorpusError`."""
+        try:
+            value = json.loads(data)
+            if value["format"] != "xinglin.terminology/1":
+                raise CorpusError("expected xinglin.terminology/1, got another format")
+            return cls.of(
+                Term(str(c), str(s), str(n), str(k), tuple(map(str, a)))
+                for c, s, n, k, a in value["terms"]
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError("expected an imported terminology, got another file") from error
+
+
+@functools.lru_cache(maxsize=1)
+def shipped_table() -> Terminology:
+    """Return the table that ships: the commonest terms, written for this project."""
+    text = files("xinglin_ml").joinpath("terminology.tsv").read_text(encoding="utf-8")
+    return Terminology.of(read_own_table(text))
+
+
+def read_own_table(text: str) -> list[Term]:
+    """Parse a table with columns code, system, name, label, aliases. Raises `CorpusError`."""
+    rows = csv.DictReader(
+        io.StringIO("".join(f"{x}\n" for x in text.splitlines() if not x.startswith("#"))),
+        delimiter="\t",
+    )
+    if rows.fieldnames is None or list(rows.fieldnames) != [
+        "code", "system", "name", "label", "aliases",
+    ]:
+        raise CorpusError("expected columns code, system, name, label, aliases")
+    return [
+        Term(r["code"], r["system"], r["name"], r["label"], _split(r["aliases"])) for r in rows
+    ]
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(a for a in (text or "").split("|") if a)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the columns of a table that users have are called."""
+
+    system: str
+    label: str
+    code: str
+    name: str
+    aliases: str | None
+
+
+LAYOUTS: Sequence[Layout] = (
+    Layout("GB/T 16751.2-2021", "诊断", "code", "term", "aliases"),
+    Layout("GB/T 15657-2021", "疾病", "code", "term", "aliases"),
+    Layout("GB/T 16751.3-2023", "治疗", "standard_number_GBT16751.3-2023", "term", "aliases"),
+    Layout("WHO acupoints", "治疗", "code", "name", None),
+    Layout("formulas", "治疗", "code", "name", None),
+    Layout("herbs", "治疗", "standard", "standard", "variant"),
+)
+"""Known tables. Which one a file is, its columns tell (`layout_of`)."""
+
+
+def layout_of(columns: Sequence[str]) -> Layout:
+    """Return the layout with these columns. Raises `CorpusError` for a strange table."""
+    have = set(columns)
+    if "standard_number_GBT16751.2-2021" in have:
+        return LAYOUTS[0]
+    if {"code", "term", "aliases", "category", "source"} <= have:
+        return LAYOUTS[1]
+    if "standard_number_GBT16751.3-2023" in have:
+        return LAYOUTS[2]
+    if {"code", "name", "meridian"} <= have:
+        return LAYOUTS[3]
+    if {"name", "code", "ingredients"} <= have:
+        return LAYOUTS[4]
+    if {"standard", "variant"} <= have:
+        return LAYOUTS[5]
+    raise CorpusError(f"no table has the columns {', '.join(columns)}")
+
+
+def import_table(path: Path) -> list[Term]:
+    """
+    Read a table that a user has: TSV of a Chinese standard, or ICD-11 chapter 26 as JSON.
+
+    Raises `CorpusError` for a file that is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path.name} is not readable as UTF-8") from error
+    if path.suffix == ".json":
+        return _icd(text, path.name)
+    rows = csv.DictReader(io.StringIO(text), delimiter="\t")
+    layout = layout_of(list(rows.fieldnames or ()))
+    merged: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        name, code = (row.get(layout.name) or "").strip(), (row.get(layout.code) or "").strip()
+        if not name or (layout.system == "formulas" and not code):
+            continue
+        aliases = merged.setdefault((code, name), [])
+        if layout.aliases is not None:
+            aliases += [a for a in _split(row.get(layout.aliases)) if a != name]
+    return [
+        Term(code, layout.system, name, layout.label, tuple(dict.fromkeys(aliases)))
+        for (code, name), aliases in merged.items()
+    ]
+
+
+def _icd(text: str, name: str) -> list[Term]:
+    try:
+        rows = json.loads(text)
+        return [
+            Term(
+                str(row["Code"]), "ICD-11 chapter 26", str(row["Title"]).lstrip("- "),
+                "诊断" if str(row["Code"]) >= "SD" else "疾病",
+            )
+            for row in rows
+            if row["ClassKind"] == "category" and row["Code"]
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorpusError(f"{name}: expected the linearization of ICD-11 chapter 26") from error

@@ -1,0 +1,114 @@
+"""
+Run the shipped model: text in, spans out, no torch.
+
+    from xinglin_ml.predict import load_shipped
+
+    reader = load_shipped().reader
+    reader.read(["胃脘隐痛两月，舌淡，脉细弱。"], "diagnostic")
+"""
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xinglin_ml.characters import Vocabulary
+from xinglin_ml.decoding import Scores
+from xinglin_ml.errors import WeightsError
+from xinglin_ml.lexicon import Lexicon
+from xinglin_ml.provenance import (
+    DECODING, LEXICON, MODEL, VOCABULARY, ModelManifest, read_manifest,
+)
+from xinglin_ml.reading import Reader
+from xinglin_ml.schema import SUBTYPES
+from xinglin_ml.tagging import Tagging
+
+if TYPE_CHECKING:
+    from xinglin_ml.method import NamedMethod
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Where models that ship are kept."""
+
+SHIPPED = "xinglin-small"
+"""The model that is used unless another is named."""
+
+HUNDREDTHS = np.float32(100)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is ready to read, and its manifest."""
+
+    manifest: ModelManifest
+    reader: Reader
+
+
+def load_shipped(name: str = SHIPPED, *, threads: int = 1) -> LoadedModel:
+    """Load a model that ships with the package."""
+    return load_model(WEIGHTS / name, threads=threads)
+
+
+def load_model(folder: Path, *, threads: int = 1) -> LoadedModel:
+    """
+    Load the model in `folder` after checking every file against its manifest.
+
+    Raises `WeightsError` where a file is missing, altered, or not what it should be.
+    """
+    manifest = read_manifest(folder)
+    vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_bytes())
+    lexicon = Lexicon.from_json((folder / LEXICON).read_bytes())
+    try:
+        value = json.loads((folder / DECODING).read_bytes())
+        if value["format"] != "xinglin.decoding/1" or tuple(value["subtypes"]) != SUBTYPES:
+            raise WeightsError("the model was made for another schema")
+        taggings = {n: Tagging(tuple(h["labels"])) for n, h in value["heads"].items()}
+        transitions = {
+            n: np.array(h["transitions"], dtype=np.float32) / HUNDREDTHS
+            for n, h in value["heads"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{DECODING} is not what it should be") from error
+    scorer = OnnxScorer(folder / MODEL)
+    return LoadedModel(manifest, Reader(vocabulary, lexicon, taggings, transitions, scorer, threads))
+
+
+class OnnxScorer:
+    """Scores of one window through ONNX Runtime, on the calling thread."""
+
+    def __init__(self, path: Path) -> None:
+        # Typed stubs of onnxruntime are incomplete; it is one constructor and one call.
+        runtime: Any = importlib.import_module("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        try:
+            self._session = runtime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors share no base but this.
+            raise WeightsError(f"{path.name} is not a model that ONNX Runtime opens") from error
+        self._names: list[str] = [o.name for o in self._session.get_outputs()]
+
+    def __call__(self, characters: Any, bigrams: Any, features: Any) -> Mapping[str, Scores]:
+        """Score (T,) characters and pairs with (T, F) features."""
+        outputs = self._session.run(
+            None,
+            {
+                "characters": characters[None],
+                "bigrams": bigrams[None],
+                "features": features[None],
+            },
+        )
+        return {n: o[0] for n, o in zip(self._names, outputs, strict=True)}
+
+
+def method() -> "NamedMethod":
+    """Return the shipped model as a method; the factory behind the entry point `xinglin-ner`."""
+    from xinglin_ml.method import load
+
+    return load()
