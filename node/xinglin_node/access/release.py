@@ -15,12 +15,11 @@ from xinglin.envelope import unwrap, wrap_for
 from xinglin.grant import read_terms
 from xinglin.hashes import Digest
 from xinglin.keys import HpkeRecipient
-from xinglin.names import Address, GrantId, LeafHash, RecordId, RequestId, UnixTime
+from xinglin.names import Address, GrantId, RecordId, RequestId, UnixTime
 from xinglin.request import NO_GRANT
 from xinglin.statement import (
     Access,
     Attestation,
-    Entry,
     Refusal,
     RefusedItem,
     Statement,
@@ -53,7 +52,6 @@ from xinglin_node.access.schemas import (
 from xinglin_node.access.tables import ReleaseRow, RequestRow
 from xinglin_node.chain.view import grant_of
 from xinglin_node.house import NodeHouse
-from xinglin_node.log.repository import read_entry
 from xinglin_node.log.service import receipt_of
 from xinglin_node.log.tables import HistoryRow
 from xinglin_node.log.writer import PendingEntry, Sequenced, Write
@@ -376,12 +374,3 @@ def _answer_of(
         ),
         items=tuple(items),
     )
-
-
-def receipt_at(house: NodeHouse, generation: int, index: int) -> str:
-    """The receipt of an entry that was logged before."""
-    with house.database.reading() as session:
-        row = read_entry(session, generation, index)
-    entry = Entry.decode(row.entry)
-    sequenced = Sequenced(index, entry, LeafHash(entry.leaf), None, UnixTime(row.sequenced_at))
-    return receipt_of(house, sequenced)

@@ -44,7 +44,6 @@ from xinglin.statement import GrantDeposit, Statement, Subject, attest, new_salt
 from xinglin_node.access.decision import Held
 from xinglin_node.access.enrolments import Enrolled, enrolment_named, enrolments_of, facts_of
 from xinglin_node.access.facts import Moment, moment_of
-from xinglin_node.access.release import receipt_at
 from xinglin_node.access.repository import held_of_subject, is_stopped, releases_within
 from xinglin_node.authority import Appointed, Person
 from xinglin_node.chain.tables import OutboxRow
@@ -61,6 +60,8 @@ from xinglin_node.consents.schemas import (
 )
 from xinglin_node.consents.tables import GrantRow
 from xinglin_node.house import NodeHouse
+from xinglin_node.log.repository import read_entry
+from xinglin_node.log.service import logged_receipt
 from xinglin_node.log.writer import PendingEntry, Write
 from xinglin_node.problems import NotFound, RuleBroken
 
@@ -403,7 +404,8 @@ def queue_transaction(
 def _again(house: NodeHouse, row: GrantRow) -> Deposit:
     with house.database.reading() as session:
         shown = _shown(session, row)
-    return Deposit(grant=shown, receipt=receipt_at(house, row.generation, row.index))
+        entry = read_entry(session, row.generation, row.index)
+    return Deposit(grant=shown, receipt=logged_receipt(house, entry))
 
 
 def _shown(session: Session, row: GrantRow) -> DepositedGrant:

@@ -1,0 +1,69 @@
+"""What `GET /v1/history` answers."""
+
+from typing import Literal
+
+from xinglin.appointment import Person
+from xinglin.document import (
+    Blob64,
+    Count,
+    DigestText,
+    Document,
+    MemberNumber,
+    ShortText,
+    Time,
+)
+from xinglin.statement import Disclosure
+
+
+class HistoryOf(Document):
+    """One list of tags: a key under an origin."""
+
+    history: DigestText
+    """Digest of the history key."""
+    origin: ShortText
+    n: Count
+    """How many tags were taken; the list is whole if the tags 0 … n-1 are all there."""
+    current: bool
+
+
+class Asker(Document):
+    """Who asked, as far as the subject is told without asking for more."""
+
+    member: MemberNumber
+    institution: str
+    role: ShortText
+    project: str | None
+    """From the terms of the grant."""
+    purpose: ShortText
+    person: Person | None
+    """Care staff of this institution who showed their name; never a researcher."""
+
+
+class HistoryItem(Document):
+    """One entry of the list."""
+
+    n: Count
+    index: Count
+    kind: ShortText
+    """Type of the statement."""
+    sequenced_at: Time
+    state: Literal["sequenced", "anchored", "final"]
+    entry: Blob64
+    """The 64 bytes, as they stand in the log."""
+    disclosure: Disclosure | None
+    """What opens the entry, with its counter; null once it was erased."""
+    asker: Asker | None
+    """For an access or a refusal."""
+
+
+class HistoryPage(Document):
+    """A page of one list, oldest first."""
+
+    histories: tuple[HistoryOf, ...]
+    """Every list of this subject here; an earlier one ends where its key was replaced."""
+    history: DigestText
+    """The list that this page is of."""
+    generation: Count
+    entries: tuple[HistoryItem, ...]
+    next: Count | None
+    """Pass it as `from` for the next page; null at the end."""
