@@ -30,9 +30,10 @@ Every header after it has to be sealed by the validators known so far, or is ref
 Traceback (most recent call last):
 xinglin.errors.HeaderError: number: expected 1, got 0
 
-Reading order: `header` (what a header is), `validators`, then `qbft` (with `qbft_extra`) and `clique` (the
-same shape for two engines), `state` (storage proofs), `store` (resume where one was) and
-`following`, whose functions are also here. docs/spec/headers.md has the rules in words.
+Reading order: `header` (what a header is), `validators`, then `qbft` (with `qbft_extra`)
+and `clique` (the same shape for two engines), `state` (storage proofs), `store` (resume
+where one was) and `following`, whose functions are also here. docs/spec/headers.md has
+the rules in words.
 """
 
 from xinglin.headers.following import (

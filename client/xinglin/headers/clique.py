@@ -117,7 +117,7 @@ class View:
     """The one that did; none for a genesis block."""
 
     votes: tuple[Vote, ...]
-    """Votes of this epoch that have not decided anything yet."""
+    """Votes of this epoch that have not decided anything yet, sorted."""
 
     recent: tuple[Sealing, ...]
     """The last sealings, oldest first; their sealers may not seal again yet."""
@@ -438,7 +438,7 @@ def _count(view: View, header: Header, sealer: Account) -> tuple[ValidatorSet, t
     member = recipient in view.followed
     votes = tuple(v for v in view.votes if v.voter != sealer or v.recipient != recipient)
     if add != member:
-        votes = (*votes, Vote(sealer, recipient, add))
+        votes = tuple(sorted((*votes, Vote(sealer, recipient, add))))
     # All open votes about one account point one way: its entry or exit closes them.
     agreed = sum(1 for vote in votes if vote.recipient == recipient)
     if agreed < _majority(len(view.followed)):

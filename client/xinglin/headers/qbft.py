@@ -108,7 +108,7 @@ class View:
     """Those of them whose seals the header carries, in that order; none for a genesis block."""
 
     votes: tuple[Vote, ...]
-    """Votes of this epoch that have not decided anything yet."""
+    """Votes of this epoch that have not decided anything yet, sorted."""
 
     known_from: int
     """Number of the block whose validators were taken from the trust root; 0 is genesis."""
@@ -381,10 +381,8 @@ def _count(view: View, header: Header, extra: ExtraData) -> tuple[ValidatorSet, 
         return view.followed, view.votes
     recipient, add = extra.vote
     voter = Account(header.coinbase)
-    votes = (
-        *(v for v in view.votes if v.voter != voter or v.recipient != recipient),
-        Vote(voter, recipient, add),
-    )
+    kept = (v for v in view.votes if v.voter != voter or v.recipient != recipient)
+    votes = tuple(sorted((*kept, Vote(voter, recipient, add))))
     adding = sum(1 for vote in votes if vote.recipient == recipient and vote.add)
     dropping = sum(1 for vote in votes if vote.recipient == recipient and not vote.add)
     limit = len(view.followed) // 2 + 1
