@@ -26,10 +26,13 @@ def verify_bundle(bundle: Bundle, *, trust: TrustRoot, policy: Policy) -> Verifi
     Raises `VerificationError` (of the kind that names the step) or, for a release that a
     grant did not allow, `ConsentError`. Returns what was verified.
     """
+    # 1. Network.
+    _check_network(bundle, trust)
+
     # 2. and 3. Header, contracts, state.
     chain = ProvenChain.prove(trust, bundle.evidence)
 
-    # 1. and 4. to 9.
+    # 4. to 9.
     verified = _judge(bundle, trust, chain)
 
     # 10. The caller's own demands.
@@ -47,6 +50,7 @@ def places_read(
     not looked at, its header is. Raises what `verify_bundle` would: a bundle that does not
     verify is not worth proving.
     """
+    _check_network(bundle, trust)
     places: dict[Place, None] = {}
 
     def noting(place: Place) -> bytes:
@@ -60,15 +64,8 @@ def places_read(
 
 
 def _judge(bundle: Bundle, trust: TrustRoot, chain: ProvenChain) -> Verified:
-    """Steps 1 and 4 to 9, with the chain's word already established."""
+    """Steps 4 to 9, with the chain's word already established."""
     consortium, consents = trust.consortium_domain(), trust.consents_domain()
-
-    # 1. Network.
-    if bundle.network_id != trust.network_id:
-        raise TrustError(
-            f"expected a bundle of network {trust.network_id.hex()}, "
-            f"got one of {bundle.network_id.hex()}"
-        )
 
     # 4. to 6. Anchor, inclusion, disclosure; for the entry and for every part of it.
     opened = open_entry(bundle, trust, chain, consortium)
@@ -114,6 +111,15 @@ def claimed_at(predicate: Predicate) -> UnixTime:
     if not isinstance(time, int):
         raise EvidenceError(f"a {predicate.TYPE} statement has neither view nor claimedAt")
     return UnixTime(time)
+
+
+def _check_network(bundle: Bundle, trust: TrustRoot) -> None:
+    """Step 1; the origins are read with their entries."""
+    if bundle.network_id != trust.network_id:
+        raise TrustError(
+            f"expected a bundle of network {trust.network_id.hex()}, "
+            f"got one of {bundle.network_id.hex()}"
+        )
 
 
 def _check_speaker(opened: Opened, around: Around) -> tuple[int, tuple[str, ...]]:
