@@ -72,6 +72,36 @@ class Checkpoints:
         """Return what storage holds at that size, 32 bytes; zeros where it was not anchored."""
         return bytes(self._contract.read("anchored", member, generation, size, at=at)[0])
 
+    def head_of(
+        self, member: Member, generation: Generation, *, at: View | None = None
+    ) -> tuple[int, bytes]:
+        """
+        Return the size that the next checkpoint must extend, and what is stored for it.
+
+        Both are zero where nothing was anchored, here or in a predecessor deployment.
+        """
+        size, stored = self._contract.read("headOf", member, generation, at=at)
+        return int(size), bytes(stored)
+
+    def known(self, member: Member, generation: Generation, size: int, stored: bytes) -> Anchor:
+        """
+        Return the three values behind `stored`, from the event of that size.
+
+        Raises `ChainError` where no event of this deployment has them, as for a size that
+        only a predecessor has.
+        """
+        if size == 0:
+            return NO_ANCHOR
+        topics = (word(member), word(generation))
+        head = self._pool.head().number
+        for log in self._contract.logs("CheckpointAnchored", last=head, topics=topics):
+            if log.fields["size"] == size:
+                root = RootHash(bytes(log.fields["root"]))
+                anchor = Anchor(root, self._pool.view_at(log.block).time, log.block)
+                if anchor.stored == stored:
+                    return anchor
+        raise ChainError(f"expected the event that anchored size {size}, found none that fits")
+
     def verify_inclusion(
         self,
         member: Member,

@@ -275,7 +275,9 @@ def transaction_state(
     asked = ["0x" + transaction.hex()]
     receipts = pool.each("eth_getTransactionReceipt", asked)
     states = [
-        _mined(pool, cast(dict[str, Any], answer)) for answer in receipts if isinstance(answer, dict)
+        _mined(pool, cast(dict[str, Any], answer))
+        for answer in receipts
+        if isinstance(answer, dict)
     ]
     if states:
         # Nodes on two sides of a fork name two blocks; the one that stands counts.

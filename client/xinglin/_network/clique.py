@@ -74,6 +74,21 @@ MESH_SECONDS = 30.0
 LIGHT_SCRYPT = 4_096
 """Cost of the validators' key files: go-ethereum's light setting, which takes 4 MB, not 300."""
 
+FORKS = (
+    "homestead",
+    "eip150",
+    "eip155",
+    "eip158",
+    "byzantium",
+    "constantinople",
+    "petersburg",
+    "istanbul",
+    "muirGlacier",
+    "berlin",
+    "london",
+)
+"""Rules in force from block 0, by their names in a genesis file: all up to London."""
+
 TOPOLOGY_FILE = "nodes.json"
 SOCKET = "geth.ipc"
 
@@ -127,7 +142,7 @@ class Clique:
             progress("waiting for the first blocks")
             _wait_for_block(folder, nodes)
             profile = (
-                load(folder / PROFILE_FILE) if known else _profile(folder, nodes, options)
+                load(folder / PROFILE_FILE) if known else _profile(nodes, options)
             )
         except BaseException:
             self.down(folder)
@@ -164,8 +179,7 @@ class Clique:
         place = folder / node.name
         _write_peers(place, node, nodes)
         settings = json.loads((folder / "genesis.json").read_bytes())
-        zero = quantity(settings["baseFeePerGas"]) == 0
-        command = _command(program or find_geth(), node, settings["config"]["chainId"], zero)
+        command = _command(program or find_geth(), node, settings["config"]["chainId"])
         return process.start(place, command)
 
     # -- members' own affairs -----------------------------------------------------------
@@ -287,16 +301,12 @@ def _make(
 
 def _genesis(options: NetworkOptions, validators: list[Address]) -> dict[str, object]:
     chain_id = options.chain_id or CHAIN_ID
-    forks = (
-        "homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul "
-        "muirGlacier berlin london"
-    ).split()
     period = options.block_period or BLOCK_PERIOD
     zero = options.fee is FeeRule.ZERO
     return {
         "config": {
             "chainId": chain_id,
-            **{f"{fork}Block": 0 for fork in forks},
+            **{f"{fork}Block": 0 for fork in FORKS},
             "clique": {"period": period, "epoch": EPOCH_LENGTH},
         },
         "difficulty": "0x1",
@@ -322,9 +332,7 @@ def _init(program: str, folder: Path, node: CliqueNode) -> None:
         raise Unreachable(f"{node.name} refused the genesis block: {finished.stderr[-400:]}")
 
 
-def _profile(
-    folder: Path, nodes: tuple[CliqueNode, ...], options: NetworkOptions
-) -> NetworkProfile:
+def _profile(nodes: tuple[CliqueNode, ...], options: NetworkOptions) -> NetworkProfile:
     genesis = cast(
         dict[str, object], ask(nodes[0].url, "eth_getBlockByNumber", ["0x0", False])
     )
@@ -344,7 +352,7 @@ def _profile(
     )
 
 
-def _command(program: str, node: CliqueNode, chain_id: int, zero: bool) -> list[str]:
+def _command(program: str, node: CliqueNode, chain_id: int) -> list[str]:
     seals = [
         *("--mine", "--miner.etherbase", node.address or ""),
         *("--miner.gaslimit", str(GAS_LIMIT), "--miner.gasprice", "1"),

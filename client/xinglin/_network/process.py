@@ -100,7 +100,7 @@ def stop(process: Process, *, patience: float = PATIENCE) -> None:
         if not _gone(process, patience):
             _signal(process.pid, signal.SIGKILL)
             _gone(process, patience)
-    _reap(process.pid)
+    _wait(process.pid)
     (process.folder / PID_FILE).unlink(missing_ok=True)
 
 
@@ -109,7 +109,7 @@ def kill(process: Process) -> None:
     if process.alive:
         _signal(process.pid, signal.SIGKILL)
         _gone(process, PATIENCE)
-    _reap(process.pid)
+    _wait(process.pid)
 
 
 def pause(process: Process) -> None:
@@ -165,6 +165,13 @@ def _reap(pid: int) -> None:
         del _children[pid]
 
 
+def _wait(pid: int) -> None:
+    child = _children.pop(pid, None)
+    if child is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(PATIENCE)
+
+
 def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
@@ -187,7 +194,12 @@ def _running(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return _stat(pid)[:1] != ["Z"]
+    fields = _stat(pid)
+    if not fields:
+        # Without /proc the answer to the signal is all there is.
+        return not Path("/proc/self/stat").exists()
+    # The first thread of a process may end before the others, which still hold its ports.
+    return not (fields[0] == "Z" and fields[17] in ("0", "1"))
 
 
 def _started(pid: int) -> str:

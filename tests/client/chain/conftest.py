@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from xinglin._chain.consortium import Applicant, NewAccount
 from xinglin._chain.deploy import DeploymentPlan, deploy, new_network_id
 from xinglin._chain.profile import NetworkProfile

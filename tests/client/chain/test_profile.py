@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from xinglin._chain.profile import (
     Contracts,
     DeployedContract,
@@ -120,7 +121,7 @@ class TestProfileFile:
             decode(b"\xff\xfe")
 
     def test_a_missing_file_says_where_it_was_expected(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="network.toml"):
+        with pytest.raises(UsageError, match=r"network\.toml"):
             load(tmp_path / "network.toml")
 
     def test_a_folder_without_permission_leaves_nothing_half_written(self, tmp_path: Path) -> None:

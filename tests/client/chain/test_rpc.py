@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
+
 from xinglin._chain.profile import NetworkProfile
 from xinglin._chain.rpc import NodeCondition, RpcPool, View, check_contracts, describe
 from xinglin._network.process import free_ports
@@ -201,12 +202,12 @@ class TestContractsOfAProfile:
         contracts = deployed.profile.deployed
         moved = replace(contracts.models, address=Address("0x" + "1" * 40))
         profile = replace(deployed.profile, contracts=replace(contracts, models=moved))
-        with pytest.raises(WrongChain, match="expected models at 0x1111.*no code"):
+        with pytest.raises(WrongChain, match=r"expected models at 0x1111.*no code"):
             check_contracts(RpcPool(profile))
 
     def test_other_code_is_named(self, deployed: Any) -> None:
         contracts = deployed.profile.deployed
         swapped = replace(contracts.models, address=contracts.consents.address)
         profile = replace(deployed.profile, contracts=replace(contracts, models=swapped))
-        with pytest.raises(WrongChain, match="expected models .* with code hash"):
+        with pytest.raises(WrongChain, match=r"expected models .* with code hash"):
             check_contracts(RpcPool(profile))
