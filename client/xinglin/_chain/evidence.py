@@ -47,6 +47,14 @@ def headers_between(pool: RpcPool, first: int, last: int) -> tuple[bytes, ...]:
     return tuple(header_rlp(pool, pool.block(number)) for number in range(first, last + 1))
 
 
+def read_word(pool: RpcPool, place: Place, *, at: View) -> bytes:
+    """Return one storage word as the node says it is, 32 bytes; to find out what to prove."""
+    contract = dict(pool.profile.deployed.items())[place.contract]
+    slot = "0x" + place.slot(slots_of(place.contract)).hex()
+    answer = data(pool.request("eth_getStorageAt", [contract.address, slot, block_parameter(at)]))
+    return answer.rjust(WORD, b"\0")
+
+
 def state_proofs(pool: RpcPool, places: Sequence[Place], *, at: View) -> tuple[StateProof, ...]:
     """
     Return a proof of each place, and of the account of each contract that they are in.
