@@ -23,34 +23,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from xinglin.errors import InvalidEncoding
+from xinglin_ml.schema import ENTITY_TYPES
 
 SUBTYPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "疾病": ("western_disease", "tcm_disease"),
-    "症状": ("symptom", "sign", "tongue", "pulse"),
-    "诊断": ("syndrome",),
-    "治疗": (
-        "herb",
-        "formula",
-        "patent_medicine",
-        "western_drug",
-        "therapy",
-        "acupoint",
-        "procedure",
-        "method",
-        "other",
-    ),
-    "预防": (
-        "vaccine",
-        "diet",
-        "exercise",
-        "lifestyle",
-        "hygiene",
-        "screening",
-        "safety",
-        "concept",
-    ),
+    entity.label: entity.subtypes for entity in ENTITY_TYPES
 }
-"""The finer types under each of the five; the first of each is meant where no letter is given."""
+"""The finer types under each of the five, as the schema has them."""
 
 ASSERTIONS: Final = ("present", "negated", "uncertain", "historical", "family")
 """What the sentence says of the thing: there, not there, perhaps, in the past, in a relative."""
