@@ -14,6 +14,7 @@ import importlib.util
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +32,7 @@ from xinglin_node.log.service import CheckpointSigner
 from xinglin_node.log.writer import LogWriter
 from xinglin_node.migrations.run import upgrade
 from xinglin_node.settings import NodeSettings
+from xinglin_node.subjects.service import history_statement
 
 _ROUTERS = (
     "xinglin_node.health.endpoints",
@@ -47,6 +49,9 @@ _ROUTERS = (
     "xinglin_node.models.endpoints",
 )
 """Modules whose `router` is served, in the order of the API documentation."""
+
+FIRST = Generation(0)
+"""A member's log before any vote retired one."""
 
 _TAGS = [
     {"name": "health", "description": "Is it there, and what is it?"},
@@ -65,7 +70,7 @@ def create_house(
     keys: NodeKeys,
     profile: NetworkProfile,
     *,
-    generation: Generation = Generation(0),
+    generation: Generation = FIRST,
     clock: Callable[[], float] = time.time,
 ) -> NodeHouse:
     """Build the node's parts; nothing is opened, started or asked yet."""
@@ -91,6 +96,7 @@ def create_house(
         clock=clock,
     )
     house.parts["checkpoint_signer"] = CheckpointSigner(keys.log)
+    writer.attest_histories_by(partial(history_statement, house))
     return house
 
 

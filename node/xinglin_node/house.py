@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from xinglin._chain.profile import NetworkProfile
+from xinglin.errors import UsageError
 from xinglin.keys import Account, HpkeIdentity, HpkeRecipient
 from xinglin.names import Member, NetworkId, Origin, UnixTime
 from xinglin.note import LogKey
@@ -64,7 +65,8 @@ class NodeHouse:
     @property
     def network_id(self) -> NetworkId:
         """16 random bytes fixed at founding."""
-        assert self.profile.network_id is not None  # `create_app` refuses a profile without
+        if self.profile.network_id is None:
+            raise UsageError("expected a network with contracts, got one without")
         return self.profile.network_id
 
     @property

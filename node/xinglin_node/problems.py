@@ -26,7 +26,7 @@ identifier of a person: no account, no record, no subject.
 
 import logging
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -248,22 +248,19 @@ def install(app: FastAPI) -> None:
     """Let `app` answer every error as a problem."""
 
     async def on_ours(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, XinglinError)
-        return respond(error)
+        return respond(cast(XinglinError, error))
 
     async def on_framework(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)
-        name = _NAME_OF_STATUS.get(error.status_code, "malformed")
-        answer = respond(_named(name))
-        answer.status_code = error.status_code
+        status = cast(HTTPException, error).status_code
+        answer = respond(_named(_NAME_OF_STATUS.get(status, "malformed")))
+        answer.status_code = status
         return answer
 
     async def on_invalid(_: Request, error: Exception) -> JSONResponse:
         # Only where and what kind: the value itself may be about a person.
-        assert isinstance(error, RequestValidationError)
         faults = [
             ".".join(str(part) for part in fault["loc"]) + ": " + str(fault["type"])
-            for fault in error.errors()
+            for fault in cast(RequestValidationError, error).errors()
         ]
         return respond(Malformed("parameters as the API documents", "; ".join(faults[:8])))
 

@@ -13,6 +13,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from xinglin.errors import UsageError
 from xinglin.hashes import Digest
 from xinglin_node.problems import NotFound, StorageRefused
 from xinglin_node.settings import NodeSettings
@@ -29,7 +30,8 @@ class ObjectStore:
     @classmethod
     def from_settings(cls, settings: NodeSettings) -> "ObjectStore":
         """Open the bucket that the settings name; nothing is asked of it yet."""
-        assert settings.s3_url is not None
+        if settings.s3_url is None:
+            raise UsageError("expected s3_url in the settings, got none")
         given: dict[str, Any] = {"region": settings.s3_region}
         if settings.s3_endpoint is not None:
             given["endpoint"] = settings.s3_endpoint

@@ -31,7 +31,7 @@ from xinglin_node.blobs.objects import ObjectStore
 from xinglin_node.blobs.tables import BlobRow
 from xinglin_node.database import Database
 from xinglin_node.log.writer import Write
-from xinglin_node.problems import NotFound, TooLarge
+from xinglin_node.problems import NotFound, StorageRefused, TooLarge
 from xinglin_node.settings import NodeSettings
 
 
@@ -79,7 +79,8 @@ class Receiving:
         digest = Digest(self._state.digest())
         if self._buffer is not None:
             return ReceivedBlob(digest, self._size, self._buffer.getvalue(), None)
-        assert self._sink is not None
+        if self._sink is None:
+            raise StorageRefused("a blob on its way in", "one that was finished")
         self._spool.sync(self._sink)
         self._sink.close()
         return ReceivedBlob(digest, self._size, None, self._path)

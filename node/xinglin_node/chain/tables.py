@@ -159,6 +159,9 @@ class AnchorRow(Base):
     sent_at: Mapped[int | None]
     transaction: Mapped[bytes | None]
     """Hash of the newest transaction that carried it."""
+    raw: Mapped[bytes | None]
+    """Its signed bytes, on disk before they leave: sent again they take effect once."""
+    nonce: Mapped[int | None]
     block: Mapped[int | None]
     block_hash: Mapped[bytes | None]
     time: Mapped[int | None]
@@ -190,9 +193,14 @@ class OutboxRow(Base):
     not_before: Mapped[int]
     """Wall clock before which it is not sent (DESIGN 3.8)."""
     state: Mapped[str]
-    """waiting, sent, mined, refused."""
+    """waiting, sent, final, refused."""
     transaction: Mapped[bytes | None]
+    """Hash of the newest transaction that carried it."""
+    raw: Mapped[bytes | None]
+    """Its signed bytes, on disk before they leave."""
+    nonce: Mapped[int | None]
     block: Mapped[int | None]
+    """Where it was mined; forgotten when that block is lost."""
     error: Mapped[str | None]
     """Name of the contract's error that refused it."""
     created_at: Mapped[int]

@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from xinglin import checkpoint, receipt
 from xinglin.checkpoint import Checkpoint
-from xinglin.merkle import ConsistencyProof, InclusionProof
-from xinglin.names import Origin, RootHash, UnixTime
+from xinglin.merkle import ConsistencyProof, InclusionProof, leaf_hash
+from xinglin.names import LeafHash, Origin, RootHash, UnixTime
 from xinglin.note import LogKey
 from xinglin.receipt import Receipt
 from xinglin_node.chain.tables import AnchorRow
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import tile_tree
+from xinglin_node.log.tables import EntryRow
 from xinglin_node.log.writer import Head, Sequenced
 
 
@@ -57,13 +58,17 @@ class CheckpointSigner:
 
 def receipt_of(house: NodeHouse, sequenced: Sequenced) -> str:
     """The log's signed promise to anchor this entry. The same entry, the same receipt."""
-    promise = Receipt(
-        house.origin,
-        sequenced.index,
-        sequenced.leaf,
-        sequenced.sequenced_at,
-        UnixTime(sequenced.sequenced_at + house.settings.anchor_promise_seconds),
-    )
+    return _receipt(house, sequenced.index, sequenced.leaf, sequenced.sequenced_at)
+
+
+def logged_receipt(house: NodeHouse, row: EntryRow) -> str:
+    """The receipt of an entry that was logged earlier: byte for byte the first one."""
+    return _receipt(house, row.index, leaf_hash(row.entry), UnixTime(row.sequenced_at))
+
+
+def _receipt(house: NodeHouse, index: int, leaf: LeafHash, sequenced_at: UnixTime) -> str:
+    anchor_by = UnixTime(sequenced_at + house.settings.anchor_promise_seconds)
+    promise = Receipt(house.origin, index, leaf, sequenced_at, anchor_by)
     return receipt.write(promise, house.keys.log).decode()
 
 

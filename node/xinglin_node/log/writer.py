@@ -42,7 +42,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from xinglin.errors import UsageError
-from xinglin.hashes import SALT_SIZE
+from xinglin.hashes import SALT_SIZE, Digest
 from xinglin.history import history_digest, tag
 from xinglin.merkle import leaf_hash
 from xinglin.names import (
@@ -57,7 +57,7 @@ from xinglin.names import (
     SubjectId,
     UnixTime,
 )
-from xinglin.statement import Entry, Reason, commit
+from xinglin.statement import Entry, HistoryFrom, HistoryTo, Reason, commit, new_salt
 from xinglin_node.database import Database, WriteSession, storage_refused
 from xinglin_node.log.repository import read_edge
 from xinglin_node.log.tables import DisclosureRow, EntryRow, HistoryRow, TileRow
@@ -76,6 +76,9 @@ BATCH_WEIGHT = 4_000
 
 HISTORIES_KEPT = 50_000
 """Subjects whose key and counter stay in memory, so that an append reads no row."""
+
+AttestHistory = Callable[[str, HistoryFrom, HistoryTo], bytes]
+"""Returns the canonical attestation of a `history` statement: kind, from, to."""
 
 RETRY_AFTER = 1
 """Seconds after which a full queue is worth another try."""
@@ -250,6 +253,23 @@ class Write:
         self._rows.histories[subject] = _History(row.id, key, origin, 0)
         return row.id
 
+    def go_on(self, subject: SubjectId, key: HistoryKey, kind: str) -> Sequenced:
+        """
+        End the subject's list of tags and go on under `key` in this log, from 0.
+
+        The `history` statement that joins the two is entry 0 of the new list.
+        """
+        old = self._history(subject, moving=True)
+        joined = self._writer.attest_history(
+            kind,
+            HistoryFrom(origin=old.origin, history=Digest(history_digest(old.key)), n=old.counter),
+            HistoryTo(origin=self.origin, history=Digest(history_digest(key))),
+        )
+        self.start_history(subject, key, self.origin)
+        return self.append(
+            PendingEntry(attestation=joined, salt=new_salt(), kind="history", subject=subject)
+        )
+
     def preload(self, subjects: Iterable[SubjectId]) -> None:
         """Read the histories of many subjects in one statement, before appending for each."""
         missing = [
@@ -279,10 +299,17 @@ class Write:
         )
         return sequenced
 
-    def _history(self, subject: SubjectId) -> _History:
+    def _history(self, subject: SubjectId, *, moving: bool = False) -> _History:
         mine = self._rows.histories.get(subject)
-        if mine is not None:
-            return mine
+        if mine is None:
+            mine = self._load_history(subject)
+        if mine.origin != self.origin and not moving:
+            # The log has a new generation: the list goes on there before anything else.
+            self.go_on(subject, mine.key, "moved")
+            mine = self._rows.histories[subject]
+        return mine
+
+    def _load_history(self, subject: SubjectId) -> _History:
         found = self._batch.rows.histories.get(subject) or self._writer.kept_history(subject)
         if found is None:
             row = self.session.scalars(
@@ -358,6 +385,7 @@ class LogWriter:
         batch_weight: int = BATCH_WEIGHT,
     ) -> None:
         self._database = database
+        self._attest_history: AttestHistory | None = None
         self._clock = clock
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._queue_weight = queue_weight
@@ -389,6 +417,16 @@ class LogWriter:
     def on_growth(self, listener: Callable[[Head], None]) -> None:
         """Call `listener` in the writer's thread after each batch that grew the log."""
         self._listeners.append(listener)
+
+    def attest_histories_by(self, attest: "AttestHistory") -> None:
+        """Who attests that a subject's list goes on elsewhere: the node's system account."""
+        self._attest_history = attest
+
+    def attest_history(self, kind: str, old: HistoryFrom, new: HistoryTo) -> bytes:
+        """A canonical attestation of a `history` statement. For the writer's thread."""
+        if self._attest_history is None:
+            raise UsageError("expected an account that attests histories, got none")
+        return self._attest_history(kind, old, new)
 
     def halt(self, reason: StorageRefused | None) -> None:
         """Sequence nothing, for `reason`; None ends it. Other writing goes on."""
@@ -517,8 +555,8 @@ class LogWriter:
         self.entries += len(batch.rows.leaves)
         for unit, answer in answers:
             unit.future.set_result(answer)
-        for unit, error in failures:
-            unit.future.set_exception(error)
+        for unit, failure in failures:
+            unit.future.set_exception(failure)
         if grew:
             for listener in self._listeners:
                 listener(self._head)
@@ -604,11 +642,12 @@ class LogWriter:
         while True:
             try:
                 self._reload()
-                return
             except StorageRefused:
                 if self._stopping:
                     return
                 time.sleep(1)
+            else:
+                return
 
 
 def _roll_back(savepoint: Any) -> None:

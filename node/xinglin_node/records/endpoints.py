@@ -1,0 +1,252 @@
+"""Sealed records: submitted one by one, in batches or for the node to seal; listed; fetched."""
+
+import re
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from xinglin.document import Uuid4
+from xinglin.names import Address, RecordId, SubjectId
+from xinglin_node.authority import Author, DataSubject, ListReader, SignedIn
+from xinglin_node.house import House, NodeHouse
+from xinglin_node.problems import Malformed, TooLarge, WrongMediaType
+from xinglin_node.records import intake, service
+from xinglin_node.records.form import read_form
+from xinglin_node.records.reading import require_blob_reader
+from xinglin_node.records.schemas import (
+    BATCH_MEDIA_TYPE,
+    Accepted,
+    BatchAnswer,
+    IntakeAnswer,
+    RecordList,
+    split_batch,
+)
+
+router = APIRouter(prefix="/v1", tags=["records"])
+
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+"""One range (RFC 9110, section 14.1.2); several at once are answered with the whole."""
+
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["subject", "envelope", "attestation", "blob"],
+                    "properties": {
+                        "subject": {"type": "string", "format": "uuid"},
+                        "envelope": {"type": "string", "description": "Canonical JSON."},
+                        "attestation": {"type": "string", "description": "Canonical JSON."},
+                        "blob": {"type": "string", "format": "binary"},
+                    },
+                }
+            }
+        },
+    }
+}
+_BATCH = {
+    "requestBody": {
+        "required": True,
+        "content": {BATCH_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_INTAKE = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["subject", "category", "mediaType", "payload"],
+                    "properties": {
+                        "subject": {"type": "string", "format": "uuid"},
+                        "category": {"type": "string", "example": "outpatient-note"},
+                        "mediaType": {"type": "string", "example": "text/plain; charset=utf-8"},
+                        "payload": {"type": "string", "format": "binary"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/records", status_code=201, summary="Submit a sealed record", openapi_extra=_FORM)
+async def submit(request: Request, author: Author, house: House, response: Response) -> Accepted:
+    """
+    Take a form of `subject`, `envelope`, `attestation` and, last, the ciphertext `blob`.
+
+    The blob may be of any size up to the limit in `/v1/about`. Answered once all of it is
+    on disk, with the log's receipt; the same again is answered 200 with the same receipt,
+    the same record and version with other content 409.
+    """
+    receiving = house.blobs.receive()
+    try:
+        fields = await read_form(
+            request,
+            file="blob",
+            fields=("subject", "envelope", "attestation"),
+            limit=house.settings.max_json_bytes,
+            feed=receiving.feed,
+        )
+        blob = await run_in_threadpool(receiving.finish)
+    except ClientDisconnect as error:
+        receiving.abandon()
+        raise Malformed("a whole body", "one that is cut short") from error
+    except BaseException:
+        receiving.abandon()
+        raise
+    accepted, fresh = await run_in_threadpool(
+        service.submit,
+        house,
+        author.account,
+        subject=_subject(fields["subject"]),
+        envelope=fields["envelope"],
+        attestation=fields["attestation"],
+        blob=blob,
+    )
+    response.status_code = 201 if fresh else 200
+    return accepted
+
+
+@router.post("/records/batch", summary="Submit many sealed records", openapi_extra=_BATCH)
+async def submit_batch(request: Request, author: Author, house: House) -> Response:
+    """
+    Take many submissions in one body; what is accepted becomes durable with one sync.
+
+    The framing is in docs/spec/node-routes.md. Each submission has its own result, as the
+    single route would answer it.
+    """
+    if request.headers.get("content-type", "").split(";")[0].strip() != BATCH_MEDIA_TYPE:
+        raise WrongMediaType(BATCH_MEDIA_TYPE, "another Content-Type")
+    body = await _body(request, house.settings.max_batch_bytes)
+    answer = await run_in_threadpool(_take_batch, house, author.account, body)
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+
+
+@router.post(
+    "/intake", status_code=201, summary="Let the node seal a record", openapi_extra=_INTAKE
+)
+async def take_in(request: Request, _: Author, house: House) -> IntakeAnswer:
+    """
+    Take a form of `subject`, `category`, `mediaType` and, last, the plaintext `payload`.
+
+    The node seals the payload under a fresh key as it comes, attests it with its system
+    account, and, where an approved method reads its media type, runs it and logs the
+    inference beside the record. The plaintext is never written to disk.
+    """
+    sealing = intake.Sealing(house)
+    try:
+        fields = await read_form(
+            request,
+            file="payload",
+            fields=("subject", "category", "mediaType"),
+            limit=house.settings.max_json_bytes,
+            feed=sealing.feed,
+        )
+        return await run_in_threadpool(
+            sealing.finish,
+            subject=_subject(fields["subject"]),
+            category=_text(fields["category"]),
+            media_type=_text(fields["mediaType"]),
+        )
+    except BaseException:
+        await run_in_threadpool(sealing.abandon)
+        raise
+
+
+@router.get("/records", summary="List a subject's records")
+def list_records(
+    reader: ListReader,
+    house: House,
+    subject: Annotated[Uuid4 | None, Query(description="Care staff name the file.")] = None,
+    start: Annotated[int, Query(alias="from", ge=0)] = 0,
+) -> RecordList:
+    """Return the records of one file, oldest first: all that is known without opening them."""
+    if isinstance(reader, DataSubject):
+        return service.list_for_subject(house, reader.subject, start)
+    if subject is None:
+        raise Malformed("the parameter subject", "none")
+    return service.list_for_subject(house, SubjectId(subject), start)
+
+
+@router.get(
+    "/records/{record}/{version}/blob",
+    summary="Fetch a sealed blob",
+    response_class=StreamingResponse,
+    responses={206: {"description": "A range of the ciphertext."}},
+)
+def fetch_blob(
+    record: Uuid4,
+    version: Annotated[int, Path(ge=1, lt=2**32)],
+    person: SignedIn,
+    house: House,
+    wanted: Annotated[str | None, Header(alias="Range")] = None,
+) -> StreamingResponse:
+    """Return the ciphertext, or a range of it, to whoever has a ground to open it."""
+    require_blob_reader(house, person, RecordId(record), version)
+    blob = service.read_blob(house, RecordId(record), version, _range_asked(wanted))
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(blob.length),
+        "ETag": f'"{blob.digest.text}"',
+        "Cache-Control": "private, no-store",
+    }
+    partial = blob.length != blob.size
+    if partial:
+        end = blob.start + blob.length - 1
+        headers["Content-Range"] = f"bytes {blob.start}-{end}/{blob.size}"
+    return StreamingResponse(
+        blob.pieces,
+        status_code=206 if partial else 200,
+        media_type="application/octet-stream",
+        headers=headers,
+    )
+
+
+def _take_batch(house: NodeHouse, account: Address, body: bytes) -> BatchAnswer:
+    frames = split_batch(body, limit=house.settings.max_batch_records)
+    return service.submit_batch(house, account, frames)
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise TooLarge(f"a body of at most {limit} bytes", "more")
+    except ClientDisconnect as error:
+        raise Malformed("a whole body", "one that is cut short") from error
+    return bytes(body)
+
+
+def _range_asked(header: str | None) -> tuple[int | None, int | None] | None:
+    match = _RANGE.fullmatch(header or "")
+    if match is None or not (match[1] or match[2]):
+        return None
+    return (int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
+
+
+def _subject(text: bytes) -> SubjectId:
+    shown = _text(text)
+    try:
+        parsed = UUID(shown)
+    except ValueError as error:
+        raise Malformed("a subject: UUID in lower case", "another text") from error
+    if str(parsed) != shown or parsed.version != 4:
+        raise Malformed("a subject: UUIDv4 in lower case", "another text")
+    return SubjectId(parsed)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed("text in UTF-8", f"a bad byte at {error.start}") from error
