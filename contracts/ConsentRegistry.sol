@@ -43,7 +43,6 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         public
         returns (bytes32 grantId)
     {
-        // slither-disable-next-line timestamp
         if (grant.deadline % 1 hours != 0) revert ConsentDeadlineNotWholeHour(grant.deadline);
         if (block.timestamp >= grant.deadline) {
             revert ConsentDeadlinePassed(grant.deadline, uint64(block.timestamp));
