@@ -25,7 +25,7 @@ from eth_hash.auto import keccak
 
 from xinglin.canonical import JsonValue
 from xinglin.document import base64url
-from xinglin.errors import InvalidEncoding, ServiceError, Unreachable, UsageError
+from xinglin.errors import ConsentError, InvalidEncoding, ServiceError, Unreachable, UsageError
 from xinglin.keys import Account
 
 TIMEOUT_SECONDS = 60.0
@@ -164,15 +164,17 @@ class NodeClient:
 
     def fetch(self, path: str, sink: BinaryIO, *, progress: Progress | None = None) -> None:
         """Stream what is at `path` into `sink`. Raises `ServiceError` and `Unreachable`."""
-        with _our_errors(self.url):
-            with self._client.stream("GET", path, headers=self._headers(True)) as response:
-                if response.status_code >= 400:
-                    response.read()
-                    raise problem_of(response)
-                for chunk in response.iter_bytes(CHUNK_SIZE):
-                    sink.write(chunk)
-                    if progress is not None:
-                        progress(len(chunk))
+        with (
+            _our_errors(self.url),
+            self._client.stream("GET", path, headers=self._headers(True)) as response,
+        ):
+            if response.status_code >= 400:
+                response.read()
+                raise problem_of(response)
+            for chunk in response.iter_bytes(CHUNK_SIZE):
+                sink.write(chunk)
+                if progress is not None:
+                    progress(len(chunk))
 
     def _json(
         self,
@@ -258,8 +260,12 @@ def personal_digest(message: bytes) -> bytes:
     return keccak(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
 
 
-def problem_of(response: httpx.Response) -> ServiceError:
-    """Read a problem (RFC 9457); an answer of any other kind keeps only its status."""
+def problem_of(response: httpx.Response) -> ServiceError | ConsentError:
+    """
+    Read a problem (RFC 9457); an answer of any other kind keeps only its status.
+
+    A refusal by a term of a grant is the `ConsentError` that the library itself would raise.
+    """
     try:
         body = json.loads(response.content)
     except ValueError:
@@ -269,6 +275,8 @@ def problem_of(response: httpx.Response) -> ServiceError:
     fields = cast(dict[str, object], body)
     kind = str(fields.get("type", ""))
     name = kind.removeprefix(PROBLEM_PREFIX) if kind.startswith(PROBLEM_PREFIX) else "unknown"
+    if name == "grant-refused" and isinstance(fields.get("term"), str):
+        return ConsentError(str(fields["term"]), "the node refused the release")
     return ServiceError(
         response.status_code,
         name,

@@ -19,6 +19,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -44,6 +45,19 @@ class Document(BaseModel):
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arrays_are_tuples(cls, value: object) -> object:
+        # A web framework hands over JSON that is parsed already, where an array is a list,
+        # and strict validation of Python values takes tuples alone.
+        if not isinstance(value, dict):
+            return value
+        members = cast(dict[str, object], value)
+        return {
+            name: tuple(cast(list[object], item)) if isinstance(item, list) else item
+            for name, item in members.items()
+        }
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
