@@ -1,0 +1,122 @@
+"""`xinglin inference`: run an inference again, and compare (I7)."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xinglin import inference
+from xinglin._cli import output
+from xinglin.bundle import Bundle, read_bundle
+from xinglin.canonical import JsonValue
+from xinglin.errors import EvidenceError, InferenceError, InvalidEncoding, UsageError
+from xinglin.methods import Method, installed, model_digest
+from xinglin.names import Salt
+from xinglin.statement import Inference
+
+OUTPUT_SUFFIX = ".output.json"
+"""Added to an opened record's name for the output of the inference on it."""
+
+app = typer.Typer(help="Run an inference again and compare.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Run an inference again and compare."""
+
+
+@app.command()
+def rerun(
+    bundle: Annotated[Path, typer.Argument(help="The bundle of an inference.")],
+    record: Annotated[Path, typer.Option(help="The opened record that the model read.")],
+    result: Annotated[
+        Path | None,
+        typer.Option(
+            help="The opened output record, whose salt is needed to compare; "
+            "else RECORD.output.json, where `access open` puts it."
+        ),
+    ] = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    """
+    Run the model of an inference again over the record that it read, and compare.
+
+    The model is found among those installed by the digest of its manifest. Verify the
+    bundle first: this compares, and believes what the bundle says.
+
+    Exit codes: 0 the same output, 1 another output or nothing to compare with.
+
+    Example: xinglin inference rerun inference.xinglin.json --record note.txt
+    """
+    claimed = _inference(read_bundle(output.read_file(bundle)))
+    beside = result or record.with_name(record.name + OUTPUT_SUFFIX)
+    found, salt = inference.decode_output(output.read_file(beside))
+    if inference.output_digest(found, salt) != claimed.output:
+        raise InferenceError("the output record is not the one whose digest was logged")
+    method = _method(claimed)
+    again = run_again(claimed, method, output.read_file(record), salt)
+    shown: dict[str, JsonValue] = {
+        "model": claimed.model.text,
+        "output": claimed.output.text,
+        "spans": len(again),
+        "same": True,
+    }
+    output.result(
+        shown,
+        [f"the same {len(again)} spans: {claimed.output.text}", f"model {claimed.model.text}"],
+        as_json=as_json,
+    )
+
+
+def run_again(
+    claimed: Inference, method: Method, payload: bytes, salt: Salt
+) -> tuple[inference.OutputSpan, ...]:
+    """
+    Run `method` over the record, and hold its output against what was logged.
+
+    Raises `InferenceError` naming what differs: parameters, code, runtime, or output alone.
+    """
+    try:
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidEncoding(f"expected UTF-8, got a bad byte at {error.start}") from error
+    spans = inference.spans_of(method(text))
+    if inference.output_digest(spans, salt) == claimed.output:
+        return spans
+    differing = [
+        f"{name} was {then}, is {now}"
+        for name, then, now in (
+            ("code", claimed.code, method.code),
+            ("runtime", claimed.runtime, method.runtime),
+            ("parameters", dict(claimed.parameters), dict(method.parameters)),
+        )
+        if then != now
+    ]
+    raise InferenceError(
+        "run again, the model gives another output: "
+        + (
+            "; ".join(differing)
+            or "code, runtime and parameters are the same, so the record or "
+            "the output is not the one of this inference"
+        )
+    )
+
+
+def _inference(bundle: Bundle) -> Inference:
+    predicate = bundle.disclosure.attestation.read().predicate
+    if not isinstance(predicate, Inference):
+        raise EvidenceError(f"expected the bundle of an inference, got a {predicate.TYPE}")
+    return predicate
+
+
+def _method(claimed: Inference) -> Method:
+    methods = installed()
+    for method in methods.values():
+        if model_digest(method) == claimed.model:
+            return method
+    if not methods:
+        raise UsageError("no model is installed here: pip install 'xinglin[ml]' brings one")
+    raise InferenceError(
+        f"expected the model {claimed.model.text}, installed are "
+        + ", ".join(model_digest(method).text for method in methods.values())
+    )
