@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 
 import click
 import typer
+from typer.exceptions import TyperException
 from typer.main import get_command
 
 from xinglin import __version__
@@ -113,9 +114,14 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(outcome if isinstance(outcome, int) else output.DONE)
     except XinglinError as error:
         sys.exit(output.fail(error, as_json="--json" in arguments))
+    except typer.Exit as ended:  # typer carries a click of its own, with exceptions of its own
+        sys.exit(ended.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(output.WRONG_USAGE)
-    except (click.Abort, KeyboardInterrupt):
+    except TyperException as error:
+        output.errors.print(error.format_message(), markup=False, soft_wrap=True)
+        sys.exit(output.WRONG_USAGE)
+    except (click.Abort, typer.Abort, KeyboardInterrupt):
         output.errors.print("interrupted")
         sys.exit(output.REFUSED)
