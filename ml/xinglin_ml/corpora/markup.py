@@ -86,6 +86,9 @@ _EDGE_PUNCTUATION: Final = frozenset("，。；：、！？,.;:!?（）()“”\
 TEST_EVERY: Final = 3
 """A note whose number this divides is test: a third of the notes."""
 
+TRAINING_ONLY: Final = "x"
+"""The letter of notes that were written for training alone, after the test part was closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedSpan:
@@ -131,7 +134,9 @@ class AnnotatedSentence:
 
 
 def split_of(note: str) -> str:
-    """Return `test` for every third note by its number, `train` for the others."""
+    """Return `test` for every third note by its number; `train` for the others and for extras."""
+    if note.startswith(TRAINING_ONLY):
+        return "train"
     return "test" if int(note[1:]) % TEST_EVERY == 0 else "train"
 
 

@@ -18,10 +18,11 @@ from typing import Final, Literal
 from xinglin_ml.corpora import markup
 from xinglin_ml.corpora.markup import AnnotatedSentence
 
-Kind = Literal["outpatient", "prevention"]
+Kind = Literal["outpatient", "prevention", "supplement"]
 Split = Literal["train", "test"]
 
 KINDS: Final[tuple[Kind, ...]] = ("outpatient", "prevention")
+"""The kinds with a test part. `supplement` mixes both and is for training only."""
 
 
 def source(name: str) -> str:
