@@ -16,6 +16,7 @@ For tests and trials with real validators, real forks and real halts. Found by t
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -109,7 +110,10 @@ class CliqueNode:
     http: int
     peers: int
     engine: int
-    """Ports; the last is one that each node insists on and nobody uses."""
+    """
+    Ports; the last is one that each node insists on and nobody uses. The first and last are 0
+    for a node that others run.
+    """
 
     @property
     def enode(self) -> str:
@@ -134,13 +138,14 @@ class Clique:
         program = find_geth()
         known = (folder / PROFILE_FILE).exists()
         nodes = read_topology(folder) if known else _make(folder, program, options, progress)
+        ours = tuple(node for node in nodes if node.http)
         try:
-            for node in nodes:
+            for node in ours:
                 self.start(folder, node, nodes, program)
             progress("waiting until the nodes know each other")
-            _wait_for_peers(folder, nodes)
+            _wait_for_peers(folder, ours)
             progress("waiting for the first blocks")
-            _wait_for_block(folder, nodes)
+            _wait_for_block(folder, ours)
             profile = (
                 load(folder / PROFILE_FILE) if known else _profile(nodes, options)
             )
@@ -205,6 +210,16 @@ def admit(folder: Path, node: CliqueNode) -> None:
             socket = folder / other.name / SOCKET
             ask_socket(socket, "admin_addTrustedPeer", [node.enode])
     _write_topology(folder, (*nodes, node))
+
+
+def parse_enode(text: str, *, name: str) -> CliqueNode:
+    """Read the address of a node that others run, on this machine. Raises `UsageError`."""
+    match = re.fullmatch(
+        r"enode://([0-9a-f]{128})@127\.0\.0\.1:([0-9]{1,5})(?:\?discport=0)?", text
+    )
+    if match is None:
+        raise UsageError("expected enode://<128 hexadecimal digits>@127.0.0.1:<port>")
+    return CliqueNode(name, None, match[1], http=0, peers=int(match[2]), engine=0)
 
 
 def propose(folder: Path, node: CliqueNode, candidate: Address, *, admit: bool) -> None:

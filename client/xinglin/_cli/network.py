@@ -1,0 +1,497 @@
+"""`xinglin network`: start, stop, deploy and describe a chain."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from xinglin._chain.rpc import RpcPool, check_contracts, describe
+from xinglin._cli import output
+from xinglin._cli.output import JsonOption
+from xinglin._cli.signing import (
+    DEFAULT_FOLDER,
+    NetworkOption,
+    PassphraseOption,
+    open_account,
+    open_network,
+    open_pool,
+    read_passphrase,
+    steps,
+)
+from xinglin.canonical import JsonValue
+from xinglin.errors import ChainError, Unreachable, UsageError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="""Start, stop, deploy and describe a chain.
+
+A network is a folder with a profile, network.toml: where its nodes are, when a block is final,
+what a transaction costs, and which contracts are on it. Every other command reads that file.
+
+    xinglin network up                          # Anvil, for trying things out
+    xinglin network up --engine clique          # four real validators on this machine
+    xinglin network deploy -i a.json -i b.json -i c.json
+    xinglin network export --out trust.json     # what auditors believe
+    xinglin network down
+""",
+)
+validator_app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="""Vote on validators, and compare who is on record with who seals.
+
+Each institution casts its vote on its own node. More than half of the validators must agree;
+votes that do not get there lapse at the end of the epoch.
+""",
+)
+node_app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="""Admit nodes to the peer network. Without that, a node finds no peers.""",
+)
+app.add_typer(validator_app, name="validator")
+app.add_typer(node_app, name="node")
+
+FolderOption = Annotated[
+    Path, typer.Option("--data", help="Folder of the network: keys, blocks, profile.")
+]
+
+
+@app.command()
+def up(
+    data: FolderOption = DEFAULT_FOLDER,
+    engine: Annotated[
+        str, typer.Option(help="anvil (development) or clique (a consortium on one machine).")
+    ] = "anvil",
+    validators: Annotated[
+        int, typer.Option(min=0, help="How many; clique takes 1 to 5. 0: the engine's choice.")
+    ] = 0,
+    chain_id: Annotated[int, typer.Option(min=0, help="0: the engine's choice.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65_000, help="First RPC port; 0: free ones.")] = 0,
+    block_period: Annotated[int, typer.Option(min=0, help="Seconds; 0: the engine's choice.")] = 0,
+    fee: Annotated[str, typer.Option(help="zero, funded or base-fee.")] = "zero",
+    json: JsonOption = False,
+) -> None:
+    """Make a network, or start the one that is in the folder, and wait for its blocks."""
+    from xinglin._chain.profile import FeeRule
+    from xinglin._network.engine import NetworkOptions, find_engine
+
+    if fee not in set(FeeRule):
+        raise UsageError(f"expected a fee of {', '.join(FeeRule)}, got {fee}")
+    options = NetworkOptions(validators, chain_id, port, block_period, FeeRule(fee))
+    with steps(as_json=json) as say:
+        profile = find_engine(_engine_in(data, engine)).up(data.resolve(), options, say)
+    value: dict[str, JsonValue] = {
+        "engine": profile.engine,
+        "chainId": profile.chain_id,
+        "genesis": "0x" + profile.genesis.hex(),
+        "rpc": profile.rpc,
+        "profile": str(data / "network.toml"),
+    }
+    lines = [
+        f"{profile.engine} runs: chain {profile.chain_id}, {len(profile.rpc)} node(s)",
+        *(f"  {url}" for url in profile.rpc),
+        f"profile: {data / 'network.toml'}",
+    ]
+    output.result(value, lines, as_json=json)
+
+
+@app.command()
+def down(data: FolderOption = DEFAULT_FOLDER, json: JsonOption = False) -> None:
+    """Stop every process of the folder's network. Its blocks and keys stay."""
+    from xinglin._network.engine import find_engine
+
+    engine = _engine_in(data, "")
+    if not engine:
+        raise UsageError(f"expected a network in {data}, found none")
+    with steps(as_json=json) as say:
+        stopped = find_engine(engine).down(data.resolve(), say)
+    output.result({"stopped": stopped}, [f"stopped {stopped} process(es)"], as_json=json)
+
+
+@app.command()
+def status(
+    network: NetworkOption = None,
+    data: FolderOption = DEFAULT_FOLDER,
+    json: JsonOption = False,
+) -> None:
+    """
+    Show each RPC node, how old the final view is, and who seals beside who is on record.
+
+    Exits 3 where no node can be asked, and 1 where the contracts are not the profile's or the
+    view is older than a release under a grant may be checked at.
+    """
+    profile = open_network(network or data / "network.toml")
+    pool = RpcPool(profile)
+    try:
+        nodes = pool.states(fresh=True)
+        try:
+            view = pool.final_view()
+        except (ChainError, Unreachable) as error:
+            raise Unreachable(f"{error}; nodes: {describe(nodes)}") from error
+        age = max(0, int(time.time()) - view.time)
+        value: dict[str, JsonValue] = {
+            "engine": profile.engine,
+            "chainId": profile.chain_id,
+            "finality": {"rule": profile.finality.rule.value, "depth": profile.finality.depth},
+            "fee": profile.fee.value,
+            "nodes": [
+                {
+                    "url": node.url,
+                    "condition": node.condition.value,
+                    "head": node.head.number if node.head else None,
+                    "detail": node.detail,
+                }
+                for node in nodes
+            ],
+            "final": {"number": view.number, "hash": "0x" + view.hash.hex(), "ageSeconds": age},
+            "stale": age > profile.max_view_age,
+            "contracts": profile.contracts is not None,
+        }
+        if profile.contracts is not None:
+            check_contracts(pool, at=view)
+        sealing = _sealing(pool, data if network is None else None, as_json=json)
+        if sealing is not None:
+            value["validators"] = sealing
+        output.result(value, _status_table(value), as_json=json)
+    finally:
+        pool.close()
+    if value["stale"]:
+        raise ChainError(
+            f"the final view is {age} s old, more than {profile.max_view_age} s: nothing is "
+            "released under a grant until blocks come again"
+        )
+
+
+@app.command()
+def deploy(
+    institution: Annotated[
+        list[Path],
+        typer.Option(
+            "--institution",
+            "-i",
+            help="A founding hospital's file, as `xinglin node init` writes it; three or more.",
+        ),
+    ],
+    network: NetworkOption = None,
+    data: FolderOption = DEFAULT_FOLDER,
+    change_delay: Annotated[
+        int, typer.Option(min=0, help="Seconds in which a vote can stop a member's change.")
+    ] = 72 * 3600,
+    vote_time: Annotated[int, typer.Option(min=1, help="Seconds that a proposal lives.")] = (
+        14 * 86_400
+    ),
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Key file of the account that pays; none is needed where gas is free."),
+    ] = None,
+    passphrase_file: PassphraseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """
+    Deploy the four contracts with their founding hospitals, and write them into the profile.
+
+    The account that deploys gets no power. Nothing is upgraded later: a successor deployment
+    is named by vote.
+    """
+    from xinglin._chain.deploy import DeploymentPlan, new_network_id
+    from xinglin._chain.deploy import deploy as deploy_contracts
+    from xinglin._chain.profile import FeeRule
+    from xinglin._network.institution import read_institution
+    from xinglin._network.profile import save
+    from xinglin.keys import Account
+
+    path = network or data / "network.toml"
+    profile = open_network(path)
+    if profile.contracts is not None:
+        raise UsageError(f"{path} has contracts already; deploy to a network without")
+    if key is None and profile.fee is not FeeRule.ZERO:
+        raise UsageError("expected --key: this network asks a price for each transaction")
+    founders = tuple(read_institution(one).applicant() for one in institution)
+    plan = DeploymentPlan(new_network_id(), founders, change_delay, vote_time)
+    account = open_account(key, passphrase_file) if key is not None else Account.generate()
+    with open_pool(profile, contracts=False) as pool, steps(as_json=json) as say:
+        deployed = deploy_contracts(pool, account, plan, say)
+    save(deployed, path)
+    contracts: dict[str, JsonValue] = {
+        name: {"address": one.address, "codeHash": "0x" + one.code_hash.hex(), "block": one.block}
+        for name, one in deployed.deployed.items()
+    }
+    lines = [
+        f"network {plan.network_id.hex()} with {len(founders)} founding hospitals",
+        *(f"  {name:12} {one.address}" for name, one in deployed.deployed.items()),
+        f"written to {path}",
+    ]
+    value: dict[str, JsonValue] = {"networkId": plan.network_id.hex(), "contracts": contracts}
+    output.result(value, lines, as_json=json)
+
+
+@app.command()
+def genesis(
+    out: Annotated[Path, typer.Option("--out", help="A new folder for what is written.")],
+    engine: Annotated[str, typer.Option(help="qbft: Hyperledger Besu, for production.")] = "qbft",
+    validators: Annotated[int, typer.Option(min=1, max=64, help="Four go on when one falls.")] = 4,
+    chain_id: Annotated[int, typer.Option(min=0, help="0: a random one.")] = 0,
+    subnet: Annotated[
+        str, typer.Option(help="First three numbers of the containers' addresses.")
+    ] = "172.28.5",
+    passphrase_file: PassphraseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """
+    Write everything that docker-compose.yml mounts for a production network.
+
+    Genesis block, node keys (encrypted), static nodes, permissions, settings and the profile.
+    Each institution keeps its own key; a consortium that starts on several sites gives each
+    its folder and destroys the others' copies.
+    """
+    from xinglin._network.besu import BesuOptions, write_network
+
+    if engine != "qbft":
+        raise UsageError(f"expected the engine qbft, got {engine}: the others need no files")
+    passphrase = read_passphrase(passphrase_file, confirm=True)
+    options = BesuOptions(validators=validators, chain_id=chain_id, subnet=subnet)
+    with steps(as_json=json) as say:
+        written = write_network(out, options, passphrase, say)
+    value: dict[str, JsonValue] = {
+        "genesis": "0x" + written.profile.genesis.hex(),
+        "chainId": written.profile.chain_id,
+        "validators": written.profile.validators,
+        "files": [str(path) for path in written.files],
+    }
+    lines = [
+        f"chain {written.profile.chain_id}, genesis 0x{written.profile.genesis.hex()}",
+        *(f"  {path}" for path in written.files),
+    ]
+    output.result(value, lines, as_json=json)
+
+
+@app.command()
+def export(
+    network: NetworkOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; printed where none is named.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """
+    Write the trust root: chain, genesis, contracts with their code. Auditors begin from it.
+
+    The contracts are compared with the chain first. Hand it out by a way that people trust;
+    whoever verifies brings it, and takes it from no bundle.
+    """
+    from xinglin._chain.deploy import trust_root
+
+    profile = open_network(network)
+    with open_pool(profile):
+        root = trust_root(profile)
+    if out is None:
+        output.result(root.to_json(), [root.encode().decode()], as_json=json)
+        return
+    output.write_file(out, root.encode())
+    value: dict[str, JsonValue] = {"file": str(out), "digest": root.digest.text}
+    output.result(value, [f"trust root {root.digest.text} written to {out}"], as_json=json)
+
+
+@app.command()
+def permissions(
+    out: Annotated[Path, typer.Option("--out", help="File that Besu reads the accounts from.")],
+    network: NetworkOption = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and write again whenever accounts change.")
+    ] = False,
+    reload: Annotated[
+        list[str] | None,
+        typer.Option("--reload", help="RPC address of a Besu node that is to read it again."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """
+    Write the list of accounts that may send transactions: the members' accounts in force.
+
+    Besu then refuses everyone else before a contract is asked. Made from Consortium, and with
+    --watch made again whenever it changes.
+    """
+    from xinglin._network.permissions import keep_accounts, write_accounts
+
+    profile = open_network(network)
+    with open_pool(profile) as pool:
+        if watch:
+            with steps(as_json=json) as say:
+                keep_accounts(pool, out, reload or [], say)
+            return
+        accounts = write_accounts(pool, out, reload or [])
+    output.result(
+        {"accounts": accounts, "file": str(out)},
+        [f"{len(accounts)} accounts written to {out}"],
+        as_json=json,
+    )
+
+
+@app.command()
+def unlock(
+    key: Annotated[Path, typer.Option(help="A validator's encrypted key.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the node reads it: memory, not disk.")],
+    passphrase_file: PassphraseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Decrypt a validator's key for the node that starts next, into a folder in memory."""
+    from xinglin._network.besu import unlock_key
+
+    address = unlock_key(key, out, read_passphrase(passphrase_file))
+    output.result({"address": address}, [f"key of {address} ready"], as_json=json)
+
+
+@validator_app.command("propose")
+def propose_validator(
+    address: Annotated[str, typer.Argument(help="The validator's account.")],
+    data: FolderOption = DEFAULT_FOLDER,
+    node: Annotated[
+        str,
+        typer.Option(help="Your own node: its name in the folder, or a Besu node's RPC address."),
+    ] = "node1",
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Vote it out; without this, in.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """
+    Cast your institution's vote on a validator, on your own node.
+
+    The vote goes into the blocks that the node proposes. More than half of the validators
+    must cast it; `network validator list` shows who seals since.
+    """
+    from eth_utils.address import is_checksum_address
+
+    from xinglin._network.votes import cast_vote
+    from xinglin.names import Address
+
+    if not is_checksum_address(address):
+        raise UsageError(f"expected an address with its checksum, got {address!r:.50}")
+    cast_vote(data.resolve(), node, Address(address), admit=not remove)
+    what = "out" if remove else "in"
+    value: dict[str, JsonValue] = {"address": address, "admit": not remove, "node": node}
+    output.result(value, [f"{node} votes {address} {what}"], as_json=json)
+
+
+@validator_app.command("list")
+def list_validators(
+    network: NetworkOption = None,
+    data: FolderOption = DEFAULT_FOLDER,
+    json: JsonOption = False,
+) -> None:
+    """
+    Show who is on record as a validator, who may seal, and who sealed the last blocks.
+
+    The second and third come from the headers, followed from genesis, and from nobody's word.
+    Exits 1 where record and reality differ.
+    """
+    profile = open_network(network or data / "network.toml")
+    with open_pool(profile, contracts=False) as pool:
+        sealing = _sealing(pool, data if network is None else None, as_json=json)
+    if sealing is None:
+        raise UsageError(f"expected a network with validators, got {profile.engine}")
+    output.result(sealing, _sealing_lines(sealing), as_json=json)
+    if sealing["onlyOnRecord"] or sealing["onlySealing"]:
+        raise ChainError("the validators on record and those that may seal are not the same")
+
+
+@node_app.command("add")
+def add_node(
+    data: FolderOption = DEFAULT_FOLDER,
+    enode: Annotated[
+        str | None,
+        typer.Option(help="Address of a node that exists; without this, one is made and started."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """
+    Admit a node to the peer network, and start it where none is named.
+
+    It seals nothing until it is voted in as a validator.
+    """
+    from xinglin._network.votes import admit_node
+
+    with steps(as_json=json) as say:
+        node = admit_node(data.resolve(), enode, say)
+    value: dict[str, JsonValue] = {"name": node.name, "enode": node.enode, "rpc": node.url}
+    output.result(value, [f"{node.name} is admitted: {node.enode}"], as_json=json)
+
+
+def _engine_in(folder: Path, asked: str) -> str:
+    """The engine of the network in `folder`; else the one asked for."""
+    if (folder / "network.toml").exists():
+        return open_network(folder / "network.toml").engine
+    return asked
+
+
+def _sealing(
+    pool: RpcPool, folder: Path | None, *, as_json: bool
+) -> dict[str, JsonValue] | None:
+    from xinglin._chain.consortium import Consortium
+    from xinglin._network.watching import differences, recorded, watch
+
+    with output.progress(as_json=as_json) as shown:
+        task = shown.add_task("following headers", total=None)
+        sealing = watch(
+            pool,
+            saved=folder / "headers.json" if folder is not None and folder.is_dir() else None,
+            progress=lambda done, total: shown.update(task, completed=done, total=total),
+        )
+    if sealing is None:
+        return None
+    deployed = pool.profile.contracts is not None
+    record = recorded(Consortium(pool).members()) if deployed else ()
+    only_record, only_sealing = differences(record, sealing) if record else ((), ())
+    return {
+        "block": sealing.number,
+        "onRecord": [
+            {"member": one.member, "name": one.name, "validator": one.validator} for one in record
+        ],
+        "maySeal": sealing.validators,
+        "sealed": {who: sealing.recent.get(who, 0) for who in sealing.validators},
+        "span": sealing.span,
+        "missing": sealing.missing,
+        "onlyOnRecord": only_record,
+        "onlySealing": only_sealing,
+    }
+
+
+def _status_table(value: dict[str, JsonValue]) -> Table:
+    table = Table(box=None, show_header=False)
+    nodes, final = value["nodes"], value["final"]
+    table.add_row("engine", f"{value['engine']}, chain {value['chainId']}, fee {value['fee']}")
+    if isinstance(final, dict):
+        table.add_row("final view", f"block {final['number']}, {final['ageSeconds']} s old")
+    for node in nodes if isinstance(nodes, list) else []:
+        detail = f" ({node['detail']})" if node["detail"] else ""
+        table.add_row("node", f"{node['url']} {node['condition']} at {node['head']}{detail}")
+    table.add_row("contracts", "as the profile says" if value["contracts"] else "not deployed")
+    validators = value.get("validators")
+    if isinstance(validators, dict):
+        for line in _sealing_lines(validators):
+            table.add_row("validators", line)
+    return table
+
+
+def _sealing_lines(value: dict[str, JsonValue]) -> list[str]:
+    record = value["onRecord"]
+    names = {
+        str(one["validator"]): f"{one['name']} (member {one['member']})"
+        for one in (record if isinstance(record, list) else [])
+        if isinstance(one, dict)
+    }
+    sealed = value["sealed"]
+    lines = [
+        f"{who} sealed {count} of the last {value['span']}: {names.get(who, 'on no record')}"
+        for who, count in (sealed.items() if isinstance(sealed, dict) else [])
+    ]
+    only = value["onlyOnRecord"]
+    lines += [
+        f"{who} is on record and may not seal: {names.get(str(who), '')}"
+        for who in (only if isinstance(only, list | tuple) else [])
+    ]
+    return lines
