@@ -50,6 +50,12 @@ WIDE_SIZE = 32
 NO_OMMERS = keccak(_items.EMPTY_LIST)
 """Hash of an empty list of ommers: proof of authority has none."""
 
+QBFT_MIX_HASH = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
+"""Mix hash of every QBFT header: it marks the engine ("ctical byzantine fault tolerance")."""
+
+_QBFT_KEPT = 3
+"""Vanity, validators and vote: the parts of the extra data that a QBFT block hash covers."""
+
 ZERO_HASH = bytes(HASH_SIZE)
 """Parent of a genesis block."""
 
@@ -131,8 +137,17 @@ class Header:
 
     @property
     def block_hash(self) -> BlockHash:
-        """Keccak-256 of the header as it is: the block's hash on Anvil and on Clique, not QBFT."""
-        return BlockHash(keccak(self.encoded))
+        """
+        The hash that names the block: Keccak-256 of the header.
+
+        On QBFT, which the mix hash tells, of the header in round 0 and without seals.
+        Raises `HeaderError` if such a header's extra data does not parse that far.
+        """
+        if self.mix_hash != QBFT_MIX_HASH or self.number == 0:
+            return BlockHash(keccak(self.encoded))
+        parts = _items.items(self.extra_data, "extraData")[:_QBFT_KEPT]
+        unsealed = b"".join((*parts, _items.EMPTY_STRING, _items.EMPTY_LIST))
+        return BlockHash(hash_with_extra(self, _items.list_of(unsealed)))
 
     @property
     def base_fee(self) -> int | None:

@@ -26,6 +26,7 @@ from xinglin.headers.header import (
     ADDRESS_SIZE,
     NO_OMMERS,
     NONCE_SIZE,
+    QBFT_MIX_HASH,
     ZERO_HASH,
     BlockHash,
     Fork,
@@ -60,8 +61,8 @@ __all__ = [
     "resume",
 ]
 
-MIX_HASH = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
-"""Mix hash of every header: it marks the engine ("ctical byzantine fault tolerance")."""
+MIX_HASH = QBFT_MIX_HASH
+"""Mix hash of every header, the genesis block's too."""
 
 DIFFICULTY = 1
 """Difficulty of every header."""

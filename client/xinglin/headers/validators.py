@@ -91,7 +91,7 @@ def recover(seal: bytes, digest: SealHash, name: str) -> Account:
     The account whose key made `seal` over `digest`.
 
     Accepts one form of a signature: 65 bytes, v 0 or 1, r and s in range, s in the lower
-    half. Besu and geth accept a high s too, but write none (docs/adr/0041). Raises
+    half. Besu and geth accept a high s too, but write none (docs/adr/0043). Raises
     `HeaderError`, naming `name`.
     """
     if len(seal) != SEAL_SIZE:

@@ -105,6 +105,16 @@ class TestFollow:
         assert describe(views[0], views[1:3]) == f"sealed by 3 of 4 {known}, 2 blocks deep"
         assert describe(views[0], views[1:]) == f"sealed by 4 of 4 {known}, 4 blocks deep"
 
+    def test_a_signer_that_came_later_does_not_stand_in_for_one_of_that_time(self) -> None:
+        chain, view = started(1)
+        old, new = chain.keys[0], key_of("new")
+        first = view.follow(chain.next(old, coinbase=new.account, nonce=clique.NONCE_ADD))
+        chain.keys = sorted([old, new], key=lambda key: key.account)
+        above = [first.follow(chain.next(new))]
+        assert len(above[0].sealers) == 2
+        expected = "sealed by 1 of 1 validators known from genesis, 1 block deep"
+        assert describe(first, above) == expected
+
     def test_a_london_chain_is_followed_with_its_base_fee(self) -> None:
         chain, view = started(tail=(0,))
         view = followed(chain, view, 3)

@@ -73,7 +73,12 @@ class TestFollow:
             for turn in (0, 1, 2**31 - 1)
         }
         assert len(hashes) == 1
-        assert qbft.block_hash(chain.draft(round=5).sealed([])) in hashes
+        unsealed = chain.draft(round=5).sealed([])
+        assert qbft.block_hash(unsealed) in hashes
+        # Whoever reads a header without knowing the engine must get the same name.
+        assert parse(unsealed).block_hash in hashes
+        with pytest.raises(HeaderError, match="extraData: expected an RLP list"):
+            _ = parse(replace(chain.draft().header, extra=b"").encoded()).block_hash
 
     def test_two_sealed_blocks_of_one_height_raise_an_alarm_and_name_who_sealed_both(self) -> None:
         chain, view = started()

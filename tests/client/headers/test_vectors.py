@@ -71,6 +71,7 @@ class TestMainChain:
         for block in [vectors["genesis"], *vectors["blocks"]]:
             header = parse(data(block["header_rlp"]))
             assert header.encoded == data(block["header_rlp"])
+            assert header.block_hash == data(block["hash"])
 
     @pytest.mark.parametrize("epoch_length", [30, 40, 1000])
     def test_another_epoch_length_leads_to_another_set(
