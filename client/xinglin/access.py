@@ -115,6 +115,12 @@ class Answer:
     receipt: str | None
     """The log's signed promise to anchor that entry."""
 
+    asked: AccessRequest = field(repr=False)
+    """What was asked and signed."""
+
+    raw: Mapping[str, JsonValue] = field(repr=False)
+    """The answer as it came, for who keeps it: `read_answer` checks it again."""
+
 
 def ask(
     node: NodeClient,
@@ -236,6 +242,8 @@ def read_answer(value: Mapping[str, JsonValue], request: AccessRequest, asker: A
         refused=tuple(refused),
         access_index=index if isinstance(index, int) else None,
         receipt=receipt if isinstance(receipt, str) else None,
+        asked=request,
+        raw=value,
     )
 
 

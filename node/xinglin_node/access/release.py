@@ -197,10 +197,10 @@ def _require_alive(house: NodeHouse, grant: GrantId, moment: Moment) -> None:
         stopped = is_stopped(session, grant)
         state = grant_of(session, grant)
     term = None
-    if stopped:
-        term = "stopped"
-    elif state is not None and state.revoked_at and now.end >= state.revoked_at:
+    if state is not None and state.revoked_at and now.end >= state.revoked_at:
         term = "revoked"
+    elif stopped:
+        term = "stopped"
     elif state is None or moment.end >= state.expires_at:
         term = "expired"
     if term is not None:

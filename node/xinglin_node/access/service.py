@@ -249,7 +249,8 @@ def grant_case(session: Session, house: NodeHouse, grant: GrantId, moment: Momen
         subject=subject,
         enrolment=facts_of(session, enrolled, custodian=house.member, given_at=given_at),
         joined=tuple(one.commitment for one in enrolments_of(session, subject)),
-        stopped=is_stopped(session, grant),
+        # Once the chain has the revocation, that is the term, with its time.
+        stopped=is_stopped(session, grant) and not (state is not None and state.revoked_at),
         consortium=house.domain,
         beginning=moment.beginning,
         end=moment.end,

@@ -1,0 +1,358 @@
+"""`xinglin record`: submit, list, show and open records."""
+
+import mimetypes
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO, cast
+from uuid import UUID, uuid4
+
+import typer
+from rich.table import Table
+
+from xinglin import access, seal
+from xinglin._cli import output
+from xinglin._cli.caller import (
+    AppointmentOption,
+    Caller,
+    FileOption,
+    IndexOption,
+    KeysOption,
+    NodeOption,
+    PassphraseOption,
+    PatientFile,
+    TrustOption,
+    connect,
+    now,
+)
+from xinglin.canonical import JsonValue
+from xinglin.errors import InvalidEncoding, UsageError
+from xinglin.hashes import Digest
+from xinglin.names import RecordId, UnixTime
+from xinglin.request import Item
+from xinglin.seal import SealedBlob
+from xinglin.statement import attest, record_statement
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="""Submit, list, show and open records.
+
+A record is sealed before it leaves: for the institution's key and its offline recovery key,
+and nobody else. Others get its key by asking (`xinglin access request`).
+
+    xinglin record submit note.txt --file patient.json --appointment doctor.json …
+    xinglin record list --file patient.json …
+    xinglin record open 8c5f1c1e-… --file patient.json --out note.txt …
+    xinglin record show 8c5f1c1e-… --file patient.json --bundle entry.xinglin.json …
+""",
+)
+
+RecordArgument = Annotated[UUID, typer.Argument(help="The record's id.")]
+SubjectOption = Annotated[
+    UUID | None, typer.Option("--subject", help="File number, where care staff ask.")
+]
+
+
+@app.command()
+def submit(
+    source: Annotated[Path, typer.Argument(help="What to seal: a file of any kind and size.")],
+    node: NodeOption,
+    keys: KeysOption,
+    appointment: Annotated[
+        Path,
+        typer.Option("--appointment", envvar="XINGLIN_APPOINTMENT", help="Your appointment."),
+    ],
+    file: Annotated[Path, typer.Option("--file", help="The patient's file: number, enrolment.")],
+    category: Annotated[str, typer.Option(help="What kind of document it is.")] = "outpatient-note",
+    media_type: Annotated[
+        str, typer.Option(help="Its media type; guessed from the name where absent.")
+    ] = "",
+    intake: Annotated[
+        bool,
+        typer.Option("--intake", help="Let the node seal it, and run its method over a note."),
+    ] = False,
+    index: IndexOption = 0,
+    trust: TrustOption = None,
+    passphrase_file: PassphraseOption = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    """
+    Seal a file, attest it with your account, and submit it to your institution's node.
+
+    Returns once the node has it on disk and in its log; the receipt is its promise to
+    anchor it.
+
+    Example: xinglin record submit note.txt --node https://h.example --keys doctor.key
+    --appointment doctor.json --file patient.json
+    """
+    if not source.is_file():
+        raise UsageError(f"{source}: expected a file")
+    caller = connect(
+        node, keys, appointment=appointment, index=index, trust=trust,
+        passphrase_file=passphrase_file,
+    )  # fmt: skip
+    patient = PatientFile.read(file)
+    kind = media_type or guess_media_type(source)
+    with output.progress(as_json=as_json) as shown:
+        shown.add_task(f"{'sending' if intake else 'sealing and sending'} {source.name}")
+        answer = (
+            take_in(caller, source, patient, category=category, media_type=kind)
+            if intake
+            else seal_and_submit(caller, source, patient, category=category, media_type=kind)
+        )
+    output.result(answer, [f"{key}: {value}" for key, value in _flat(answer)], as_json=as_json)
+
+
+@app.command("list")
+def list_(
+    node: NodeOption,
+    keys: KeysOption,
+    appointment: AppointmentOption = None,
+    file: FileOption = None,
+    subject: SubjectOption = None,
+    index: IndexOption = 0,
+    trust: TrustOption = None,
+    passphrase_file: PassphraseOption = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    """
+    List records: one's own (--file), or a patient's for care staff (--subject).
+
+    Shows what is known without opening anything.
+
+    Example: xinglin record list --node https://h.example --keys alice.key --file patient.json
+    """
+    caller = connect(
+        node, keys, appointment=appointment, file=file, index=index, trust=trust,
+        passphrase_file=passphrase_file,
+    )  # fmt: skip
+    records = fetch_list(caller, subject)
+    table = Table("record", "version", "category", "media type", "when", "bytes", "entry", "state")
+    for one in records:
+        table.add_row(*_row(one))
+    output.result({"records": cast(JsonValue, records)}, table, as_json=as_json)
+
+
+@app.command()
+def show(
+    record: RecordArgument,
+    node: NodeOption,
+    keys: KeysOption,
+    appointment: AppointmentOption = None,
+    file: FileOption = None,
+    subject: SubjectOption = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Write the newest version's bundle to this file.")
+    ] = None,
+    index: IndexOption = 0,
+    trust: TrustOption = None,
+    passphrase_file: PassphraseOption = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    """
+    Show what is known of a record without opening it, and fetch what proves its entry.
+
+    `xinglin verify` checks the bundle offline, and believes neither the node nor this command.
+
+    Example: xinglin record show 8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11 --node https://h.example
+    --keys alice.key --file patient.json --bundle entry.xinglin.json
+    """
+    caller = connect(
+        node, keys, appointment=appointment, file=file, index=index, trust=trust,
+        passphrase_file=passphrase_file,
+    )  # fmt: skip
+    versions = [one for one in fetch_list(caller, subject) if one.get("record") == str(record)]
+    if not versions:
+        raise UsageError(f"expected a record in the list, found none with the id {record}")
+    newest = versions[-1]
+    shown: dict[str, JsonValue] = {"versions": cast(JsonValue, versions)}
+    lines = [
+        f"version {one['version']}: {', '.join(_row(one)[2:])}" for one in versions
+    ]
+    if bundle is not None:
+        output.write_file(bundle, caller.node.get_bytes(f"/v1/entries/{newest['index']}/bundle"))
+        shown["bundle"] = str(bundle)
+        lines.append(f"wrote {bundle}: `xinglin verify {bundle}` checks it")
+    output.result(shown, lines, as_json=as_json)
+
+
+@app.command("open")
+def open_(
+    record: RecordArgument,
+    node: NodeOption,
+    keys: KeysOption,
+    out: Annotated[Path, typer.Option(help="Where to write the payload.")],
+    version: Annotated[int, typer.Option(min=0, help="0 is the newest.")] = 0,
+    reason: Annotated[
+        str | None, typer.Option(help="Why, in words that the patient will read.")
+    ] = None,
+    appointment: AppointmentOption = None,
+    file: FileOption = None,
+    index: IndexOption = 0,
+    trust: TrustOption = None,
+    passphrase_file: PassphraseOption = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    """
+    Open a record of one's own (--file), or of one's own institution to treat (--appointment).
+
+    The opening is logged in the patient's history before the key leaves. Under a grant ask
+    with `xinglin access request`.
+
+    Example: xinglin record open 8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11 --node https://h.example
+    --keys alice.key --file patient.json --out note.txt
+    """
+    caller = connect(
+        node, keys, appointment=appointment, file=file, index=index, trust=trust,
+        passphrase_file=passphrase_file,
+    )  # fmt: skip
+    answer = access.ask(
+        caller.node,
+        caller.asker,
+        custodian=caller.about.member,
+        ground="subject" if caller.file is not None else "care",
+        purpose="PATRQT" if caller.file is not None else "TREAT",
+        items=[Item(record=record, version=version)],
+        reason=reason,
+    )
+    item = answer.released[0]
+    with output.progress(as_json=as_json) as shown:
+        task = shown.add_task("opening", total=item.statement.size)
+        access.open_item(
+            caller.node, item, caller.identity, out,
+            progress=lambda count: shown.advance(task, count),
+        )  # fmt: skip
+    output.result(
+        {
+            "file": str(out),
+            "record": str(item.record),
+            "version": item.version,
+            "accessEntry": answer.access_index,
+        },
+        [
+            f"opened version {item.version} to {out}",
+            f"the opening is entry {answer.access_index} of the log",
+        ],
+        as_json=as_json,
+    )
+
+
+def seal_and_submit(
+    caller: Caller, source: Path, patient: PatientFile, *, category: str, media_type: str
+) -> dict[str, JsonValue]:
+    """Seal a file for the institution, attest it as the caller, and submit it."""
+    record = RecordId(uuid4())
+    statement = b""
+
+    def state(blob: SealedBlob) -> bytes:
+        nonlocal statement
+        statement = record_statement(
+            record=record,
+            version=1,
+            custodian=caller.about.member,
+            blob=blob.digest,
+            size=blob.size,
+            claimed_at=UnixTime(now()),
+            category=category,
+            media_type=media_type,
+            enrolment=_enrolment(patient),
+        ).encode()
+        return statement
+
+    with tempfile.TemporaryFile() as spool, source.open("rb") as plain:
+        sealed = cast(BinaryIO, spool)
+        _, envelope = seal.seal(
+            plain,
+            sealed,
+            recipients=[caller.about.institution, caller.about.recovery],
+            record=record,
+            version=1,
+            statement=state,
+        )
+        attestation = attest(statement, caller.account, caller.domain)
+        sealed.seek(0)
+        answer = caller.node.post_parts(
+            "/v1/records",
+            fields={
+                "subject": patient.subject,
+                "envelope": envelope.encode().decode(),
+                "attestation": attestation.encode().decode(),
+            },
+            files={"blob": ("blob", sealed, "application/octet-stream")},
+        )
+    return {"record": str(record), "version": 1, **answer}
+
+
+def take_in(
+    caller: Caller, source: Path, patient: PatientFile, *, category: str, media_type: str
+) -> dict[str, JsonValue]:
+    """Hand a file to the node, which seals it under its own system account."""
+    with source.open("rb") as plain:
+        return caller.node.post_parts(
+            "/v1/intake",
+            fields={
+                "subject": patient.subject,
+                "category": category,
+                "mediaType": media_type,
+            },
+            files={"payload": ("payload", plain, "application/octet-stream")},
+        )
+
+
+def fetch_list(caller: Caller, subject: UUID | None = None) -> list[Mapping[str, JsonValue]]:
+    """Fetch the whole list of one file's records."""
+    found: list[Mapping[str, JsonValue]] = []
+    start: int | None = 0
+    while start is not None:
+        params: dict[str, str | int] = {"from": start}
+        if subject is not None:
+            params["subject"] = str(subject)
+        page = caller.node.get("/v1/records", params)
+        records, following = page.get("records"), page.get("next")
+        if not isinstance(records, list):
+            raise InvalidEncoding("expected records in the node's answer")
+        found += cast(list[Mapping[str, JsonValue]], records)
+        start = following if isinstance(following, int) else None
+    return found
+
+
+def guess_media_type(source: Path) -> str:
+    """Guess a media type from a file's name; text is said to be UTF-8."""
+    guessed, _ = mimetypes.guess_type(source.name)
+    if guessed is None:
+        return "application/octet-stream"
+    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
+
+
+def _enrolment(patient: PatientFile) -> Digest:
+    if patient.enrolment is None:
+        raise UsageError("expected the file of an enrolled patient: `xinglin subject enrol` first")
+    return patient.enrolment
+
+
+def _row(one: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    claimed = one.get("claimedAt")
+    when = datetime.fromtimestamp(claimed if isinstance(claimed, int) else 0, UTC)
+    return (
+        str(one.get("record")),
+        str(one.get("version")),
+        str(one.get("category")),
+        str(one.get("mediaType")),
+        f"{when:%Y-%m-%d %H:%M}Z",
+        str(one.get("size")),
+        str(one.get("index")),
+        str(one.get("state")),
+    )
+
+
+def _flat(value: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
+    """Name and value of each member, without receipts, which are for programs."""
+    lines: list[tuple[str, str]] = []
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            lines += _flat(item, f"{prefix}{key}.")
+        elif key != "receipt" and item is not None:
+            lines.append((f"{prefix}{key}", str(item)))
+    return lines
