@@ -114,16 +114,18 @@ def close_house(house: NodeHouse) -> None:
     house.database.close()
 
 
-def create_app(house: NodeHouse, *, follow_chain: bool = True) -> FastAPI:
+def create_app(house: NodeHouse, *, follow_chain: bool = True, opened: bool = False) -> FastAPI:
     """
     Return the application that serves `house`.
 
-    `follow_chain` starts the indexer and the anchor worker with it.
+    `follow_chain` starts the indexer and the anchor worker with it. Where the caller has
+    `opened` the house, the caller closes it.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(open_house, house)
+        if not opened:
+            await run_in_threadpool(open_house, house)
         workers = None
         if follow_chain:
             from xinglin_node.anchoring.worker import Workers
@@ -135,7 +137,8 @@ def create_app(house: NodeHouse, *, follow_chain: bool = True) -> FastAPI:
         finally:
             if workers is not None:
                 await run_in_threadpool(workers.stop)
-            await run_in_threadpool(close_house, house)
+            if not opened:
+                await run_in_threadpool(close_house, house)
 
     app = FastAPI(
         title="Xinglin node",

@@ -50,7 +50,7 @@ class Anchors:
         self._pool = pool
         self._sender = sender
         self._registry = Checkpoints(pool)
-        self._differs: StorageRefused | None = None
+        self._compared: tuple[int, StorageRefused | None] | None = None
         self._not_before = 0.0
 
     def step(self) -> None:
@@ -62,7 +62,7 @@ class Anchors:
         )
         mined = self._reconcile(head, size)
         # 2.
-        halted = self._differs or reason_to_halt(self._house, size)
+        halted = reason_to_halt(self._house, size) or self._difference(mined)
         self._house.writer.halt(halted)
         metrics.ANCHORED.set(mined.size)
         if halted is not None or self._house.clock() < self._not_before:
@@ -94,9 +94,6 @@ class Anchors:
         first = None if view is None else view.number + 1
         seen = self._registry.history(self._house.member, log.generation, first=first, at=head)
         blocks = {one.size: self._pool.view_at(one.anchor.block).hash for one in seen}
-        with self._house.database.reading() as session:
-            for one in seen:
-                self._differs = self._differs or check_root(session, log.generation, one, log.size)
         open_sizes = [row.size for row in open_rows]
 
         def work(write: Write) -> OnChain:
@@ -105,6 +102,14 @@ class Anchors:
             return newest_mined(write.session, log.generation)
 
         return self._house.writer.submit(work).result()
+
+    def _difference(self, mined: OnChain) -> StorageRefused | None:
+        """Hold the chain's newest checkpoint against our own tree, once for each."""
+        if self._compared is None or self._compared[0] != mined.size:
+            log = self._house.writer.head
+            with self._house.database.reading() as session:
+                self._compared = (mined.size, check_root(session, log, mined))
+        return self._compared[1]
 
     def _pending(self, mined: OnChain) -> AnchorRow | None:
         """The checkpoint on its way; of several that were lost at once the smallest."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from xinglin._chain.checkpoints import NO_ANCHOR, Anchor, Anchored
+from xinglin._chain.checkpoints import NO_ANCHOR, Anchor
 from xinglin.names import Generation, RootHash, UnixTime
 from xinglin_node.chain.tables import AnchorRow, MemberRow
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import tile_tree
+from xinglin_node.log.writer import Head
 from xinglin_node.problems import StorageRefused
 
 
@@ -66,14 +67,12 @@ def reason_to_halt(house: NodeHouse, chain_size: int) -> StorageRefused | None:
     return None
 
 
-def check_root(
-    session: Session, generation: Generation, seen: Anchored, size: int
-) -> StorageRefused | None:
+def check_root(session: Session, log: Head, mined: OnChain) -> StorageRefused | None:
     """Hold a checkpoint that the chain has against our own tree; shorter is another matter."""
-    if seen.size > size:
+    if not 0 < mined.size <= log.size:
         return None
-    if tile_tree(session, generation).root(seen.size) != seen.anchor.root:
+    if tile_tree(session, log.generation).root(mined.size) != mined.anchor.root:
         return StorageRefused(
-            f"the checkpoint that the chain has at {seen.size} entries", "a log that differs"
+            f"the checkpoint that the chain has at {mined.size} entries", "a log that differs"
         )
     return None

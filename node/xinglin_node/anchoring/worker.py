@@ -57,6 +57,7 @@ class Workers:
         self._stopping.set()
         for thread in self._threads:
             thread.join(timeout=30)
+        self.pool.close()
 
     def _run(self, name: str, step: Callable[[], bool]) -> None:
         while not self._stopping.is_set():
