@@ -102,7 +102,7 @@ class CliqueNode:
     """Its folder."""
 
     address: Address | None
-    """The validator's account; none for a node that seals nothing."""
+    """Its account as a validator, voted in or not; none for a node that others run."""
 
     node_id: str
     """Its public key on the peer network, 64 bytes in hexadecimal."""
@@ -190,11 +190,15 @@ class Clique:
     # -- members' own affairs -----------------------------------------------------------
 
     def add_node(self, folder: Path, progress: Progress = silent) -> CliqueNode:
-        """Admit one more node that seals nothing: known to all, started, left to sync."""
+        """
+        Admit one more node: known to all, started, left to sync.
+
+        It has a validator's account of its own and seals nothing until it is voted in.
+        """
         nodes = read_topology(folder)
         program = find_geth()
         progress("making the node's key and its copy of the genesis block")
-        node = make_node(folder, f"node{len(nodes) + 1}", validator=None)
+        node = make_node(folder, f"node{len(nodes) + 1}", validator=Account.generate())
         _init(program, folder, node)
         admit(folder, node)
         self.start(folder, node, read_topology(folder), program)

@@ -166,6 +166,9 @@ def _reap(pid: int) -> None:
 
 
 def _wait(pid: int) -> None:
+    """Take leave of a child that has ended, so that it does not stay as a zombie."""
+    if _running(pid):
+        return
     child = _children.pop(pid, None)
     if child is not None:
         with contextlib.suppress(subprocess.TimeoutExpired):
