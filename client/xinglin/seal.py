@@ -148,11 +148,15 @@ def open_to_path(
     Decrypt `sealed` into the file `path`, which appears whole or not at all.
 
     The checks are those of `open`. A temporary file beside the target, which only its owner
-    may read, is renamed once everything is proven, and replaces what was there.
+    may read, is renamed once everything is proven, and replaces what was there. Raises
+    `UsageError` where no file can be made.
     """
     target = Path(path)
     data_key = unwrap_any(envelope, identity)
-    descriptor, name = tempfile.mkstemp(prefix=".xinglin-", dir=target.parent)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".xinglin-", dir=target.parent)
+    except OSError as error:
+        raise UsageError(f"cannot write into {target.parent}: {error.strerror}") from error
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -403,6 +403,18 @@ class TestSealAndOpen:
         assert target.stat().st_mode & 0o077 == 0
         assert os.listdir(tmp_path) == ["note.txt"]
 
+    def test_a_folder_that_cannot_be_written_to_says_so(self, tmp_path: Path) -> None:
+        source, _, envelope = seal_note()
+        with pytest.raises(UsageError, match="No such file"):
+            seal.open_to_path(
+                source,
+                tmp_path / "none" / "note.txt",
+                envelope=envelope,
+                identity=ALICE,
+                record=RECORD,
+                version=1,
+            )
+
 
 STREAM = """
 import io, resource, sys, uuid
