@@ -186,7 +186,7 @@ def parse(header_rlp: bytes) -> Header:
     Items beyond those of Prague are taken as they stand, if they are strings. Raises
     `HeaderError`.
     """
-    written = _items.items(header_rlp, "header")
+    written = _items.items(bytes(header_rlp), "header")
     if not BERLIN <= len(written) <= MOST_ITEMS:
         raise HeaderError(f"header: expected {BERLIN} to {MOST_ITEMS} items, got {len(written)}")
     fixed, integer = _items.fixed, _items.integer
