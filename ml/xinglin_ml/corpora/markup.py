@@ -14,7 +14,7 @@ each span, and what does not parse raises `xinglin.errors.InvalidEncoding`.
     >>> text
     '头痛3天，无发热。'
     >>> [(span.start, span.end, span.label, span.assertion) for span in spans]
-    [(0, 2, '症状', 'present'), (5, 7, '症状', 'negated')]
+    [(0, 2, '症状', 'present'), (6, 8, '症状', 'negated')]
 """
 
 import re
