@@ -69,10 +69,11 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         external
         returns (bytes32 grantId)
     {
-        (uint32 custodian, uint8 powers,, uint8 status) = _consortium.standingOf(msg.sender);
-        if (powers & POWER_WITNESS == 0 || status != STATUS_ACTIVE) {
+        IConsortium.Standing memory caller = _consortium.standingOf(msg.sender);
+        if (caller.powers & POWER_WITNESS == 0 || caller.status != STATUS_ACTIVE) {
             revert ConsentUnauthorizedWitness(msg.sender);
         }
+        uint32 custodian = caller.member;
         _requirePeriod(notBefore, expiresAt);
         grantId = witnessedIdOf(custodian, termsDigest, notBefore, expiresAt);
         _requireNew(grantId);
@@ -102,13 +103,13 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
 
     /// @inheritdoc IConsentRegistry
     function revokeMany(bytes32[] calldata grantIds) external {
-        (uint32 member, uint8 powers,,) = _consortium.standingOf(msg.sender);
-        uint8 by = powers & POWER_GOVERN != 0 ? BY_GOVERN : BY_WITNESS;
-        bool may = powers & (POWER_GOVERN | POWER_WITNESS) != 0;
+        IConsortium.Standing memory caller = _consortium.standingOf(msg.sender);
+        uint8 by = caller.powers & POWER_GOVERN != 0 ? BY_GOVERN : BY_WITNESS;
+        bool may = caller.powers & (POWER_GOVERN | POWER_WITNESS) != 0;
         for (uint256 i = 0; i < grantIds.length; ++i) {
             bytes32 grantId = grantIds[i];
             StoredGrant storage stored = _requireGiven(grantId);
-            if (!may || stored.custodian != member) {
+            if (!may || stored.custodian != caller.member) {
                 revert ConsentUnauthorizedRevoker(grantId, msg.sender);
             }
             if (stored.revokedAt == 0) _end(grantId, stored, by);
@@ -209,6 +210,8 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         returns (address signer)
     {
         ECDSA.RecoverError failure;
+        // The third value only explains the failure.
+        // slither-disable-next-line unused-return
         (signer, failure,) = ECDSA.tryRecover(digest, signature);
         if (failure != ECDSA.RecoverError.NoError) revert ConsentInvalidSignature(grantId);
     }

@@ -364,16 +364,11 @@ contract Consortium is IConsortium {
     // --- What the other contracts ask --------------------------------------------------
 
     /// @inheritdoc IConsortium
-    function standingOf(address account_)
-        external
-        view
-        returns (uint32 member, uint8 powers, uint8 role, uint8 status)
-    {
+    function standingOf(address account_) external view returns (Standing memory) {
         Account storage found = _accounts[account_];
-        Member storage standing = _members[found.member];
-        return (
-            found.member, _inForce(found) ? found.powers : 0, standing.role, standing.status
-        );
+        Member storage member = _members[found.member];
+        uint8 powers = _inForce(found) ? found.powers : 0;
+        return Standing(found.member, powers, member.role, member.status);
     }
 
     /// @inheritdoc IConsortium

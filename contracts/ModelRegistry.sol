@@ -41,10 +41,10 @@ contract ModelRegistry is IModelRegistry {
 
     /// @inheritdoc IModelRegistry
     function register(bytes32 digest, bytes32 follows) external {
-        (uint32 member, uint8 powers, uint8 role, uint8 status) =
-            _consortium.standingOf(msg.sender);
+        IConsortium.Standing memory caller = _consortium.standingOf(msg.sender);
         if (
-            powers & POWER_GOVERN == 0 || status != STATUS_ACTIVE || role == ROLE_REGULATOR
+            caller.powers & POWER_GOVERN == 0 || caller.status != STATUS_ACTIVE
+                || caller.role == ROLE_REGULATOR
         ) revert ModelUnauthorizedAccount(msg.sender);
         _requireOpen();
         if (digest == 0) revert ModelUnknown(digest);
@@ -53,8 +53,8 @@ contract ModelRegistry is IModelRegistry {
 
         Model storage model = _models[digest];
         model.predecessor = follows;
-        model.registrar = member;
-        emit ModelRegistered(digest, follows, member);
+        model.registrar = caller.member;
+        emit ModelRegistered(digest, follows, caller.member);
         _setStatus(digest, MODEL_PROPOSED, 0);
     }
 
@@ -71,8 +71,10 @@ contract ModelRegistry is IModelRegistry {
     /// @inheritdoc IModelRegistry
     function retire(bytes32 digest) external {
         uint8 status = _requireKnown(digest);
-        (uint32 member, uint8 powers,,) = _consortium.standingOf(msg.sender);
-        if (powers & POWER_GOVERN == 0 || member != _models[digest].registrar) {
+        IConsortium.Standing memory caller = _consortium.standingOf(msg.sender);
+        if (
+            caller.powers & POWER_GOVERN == 0 || caller.member != _models[digest].registrar
+        ) {
             revert ModelUnauthorizedAccount(msg.sender);
         }
         if (status > MODEL_APPROVED) revert ModelWrongStatus(digest, status);

@@ -16,6 +16,9 @@ function compiled(name) {
   const folder = path.join(root, `artifacts/contracts/${name}.sol`);
   const { buildInfoId, inputSourceName } = read(path.join(folder, `${name}.json`));
   const { output } = read(path.join(root, `artifacts/build-info/${buildInfoId}.output.json`));
+  if (Object.keys(output.sources).some((source) => source.includes("Coverage"))) {
+    throw new Error("the artifacts are of a coverage run: npx hardhat build --force --no-tests");
+  }
   return { output: output.contracts[inputSourceName][name], sources: output.sources };
 }
 

@@ -47,6 +47,17 @@ interface IConsortium {
         uint32 statusCount;
     }
 
+    /// @notice What an account may do now, as others ask.
+    struct Standing {
+        uint32 member;
+        /// Its powers; zero when it is not in force.
+        uint8 powers;
+        /// ROLE_… of its member.
+        uint8 role;
+        /// STATUS_… of its member.
+        uint8 status;
+    }
+
     /// @notice An entry of a member's status history, in one slot.
     struct StatusChange {
         uint48 since;
@@ -329,7 +340,7 @@ interface IConsortium {
     /// @notice End an account of one's own at once. Works in every state of member and deployment.
     /// @dev Requirements: a GOVERN account in force of the same member, or the account itself.
     /// Emits `AccountEnded`.
-    function endAccount(address account) external;
+    function endAccount(address account_) external;
 
     /// @notice Stop one's own log at once, with any account. Only a vote starts it again.
     /// @dev Works in every state of member and deployment. Emits `LogFrozen`.
@@ -420,15 +431,8 @@ interface IConsortium {
 
     // --- What the other contracts ask --------------------------------------------------
 
-    /// @notice What an account may do now.
-    /// @return member Its member; zero for an unknown account.
-    /// @return powers Its powers; zero when it is not in force.
-    /// @return role The member's role.
-    /// @return status The member's status.
-    function standingOf(address account_)
-        external
-        view
-        returns (uint32 member, uint8 powers, uint8 role, uint8 status);
+    /// @notice What an account may do now; zeros for an unknown one.
+    function standingOf(address account_) external view returns (Standing memory);
 
     /// @notice All that a registry of checkpoints needs to know, in one call.
     /// @return member The member for which the account may anchor now; zero when it may not.

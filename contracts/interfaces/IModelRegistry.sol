@@ -49,10 +49,10 @@ interface IModelRegistry {
 
     /// @notice Register a model manifest.
     /// @param digest SHA-256 of the canonical manifest; not zero.
-    /// @param predecessor Manifest it follows, registered here or in a predecessor registry; or zero.
+    /// @param follows Manifest of the model before it, registered here or in a predecessor registry; or zero.
     /// @dev Requirements: a GOVERN account in force of an active member other than a regulator; the
     /// deployment open. Emits `ModelRegistered` and `ModelStatusChanged`.
-    function register(bytes32 digest, bytes32 predecessor) external;
+    function register(bytes32 digest, bytes32 follows) external;
 
     /// @notice Apply the hospitals' approval. Anyone may send it.
     /// @dev Requirements: status proposed; KIND_APPROVE_MODEL carried with this model's digest,

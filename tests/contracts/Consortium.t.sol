@@ -817,8 +817,7 @@ contract ConsortiumChangeTest is Scene {
     function test_an_account_may_end_itself() public {
         vm.prank(_anchorer(2));
         consortium.endAccount(_anchorer(2));
-        (, uint8 powers,,) = consortium.standingOf(_anchorer(2));
-        _equal(powers, 0, "no powers left");
+        _equal(consortium.standingOf(_anchorer(2)).powers, 0, "no powers left");
         vm.expectRevert(_unauthorized(_anchorer(2)));
         vm.prank(_anchorer(2));
         consortium.endAccount(_anchorer(2));
@@ -871,15 +870,14 @@ contract ConsortiumChangeTest is Scene {
     }
 
     function test_others_read_what_an_account_may_do() public view {
-        (uint32 member, uint8 powers, uint8 role, uint8 status) =
-            consortium.standingOf(_witness(2));
-        _equal(member, 2, "member");
-        _equal(powers, POWER_WITNESS, "powers");
-        _equal(role, ROLE_HOSPITAL, "role");
-        _equal(status, STATUS_ACTIVE, "status");
-        (member, powers, role, status) = consortium.standingOf(STRANGER);
-        _equal(uint256(member) + powers + role + status, 0, "a stranger");
-        (member,,,) = consortium.anchorRightOf(STRANGER);
+        IConsortium.Standing memory witness = consortium.standingOf(_witness(2));
+        _equal(witness.member, 2, "member");
+        _equal(witness.powers, POWER_WITNESS, "powers");
+        _equal(witness.role, ROLE_HOSPITAL, "role");
+        _equal(witness.status, STATUS_ACTIVE, "status");
+        IConsortium.Standing memory none = consortium.standingOf(STRANGER);
+        _equal(uint256(none.member) + none.powers + none.role + none.status, 0, "a stranger");
+        (uint32 member,,,) = consortium.anchorRightOf(STRANGER);
         _equal(member, 0, "a stranger anchors nothing");
         (member,,,) = consortium.anchorRightOf(_witness(2));
         _equal(member, 0, "nor does another power");

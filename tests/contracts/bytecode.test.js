@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { before, describe, it } from "node:test";
+import hre from "hardhat";
 import { deploy } from "./scene.js";
 
 const MAX_CODE_SIZE = 24_576; // EIP-170
@@ -10,7 +11,10 @@ const PUSH1 = 0x60;
 const PUSH32 = 0x7f;
 
 // One bytecode has to run on Anvil, Clique and QBFT, of which Clique ends before Shanghai.
-describe("Bytecode", () => {
+// `--coverage` compiles other code, with a call at every statement.
+const skip = hre.globalOptions.coverage ? "the code is instrumented" : false;
+
+describe("Bytecode", { skip }, () => {
   let scene;
   before(async () => {
     scene = await deploy();
