@@ -54,8 +54,12 @@ _FAMILY = re.compile(
     r"父亲|母亲|其父|其母|父母|祖父|祖母|外祖|爷爷|奶奶|外公|外婆|姥|家族|兄|姐|弟|妹|姨|舅|姑|伯|叔"
     r"|(?<![珠益知云贝])[父母子女](?=有|患|曾|亦|也|均|死|因)"
 )
-_OTHER = re.compile(r"丈夫|妻子|配偶|爱人|同事|同学|室友|邻居|男友|女友|同桌|同班|班里|幼儿园有|单位有|对象|其夫|其妻|老伴")
-_GENERAL = re.compile(r"患者|人群|者(?=[，。、]|$)|儿童|老人|老年人|孕妇|婴幼儿|人们|成人|妇女|儿科医|公众|易感")
+_OTHER = re.compile(
+    r"丈夫|妻子|配偶|爱人|同事|同学|室友|邻居|男友|女友|同桌|同班|班里|幼儿园有|单位有|对象|其夫|其妻|老伴"
+)
+_GENERAL = re.compile(
+    r"患者|人群|者(?=[，。、]|$)|儿童|老人|老年人|孕妇|婴幼儿|人们|成人|妇女|儿科医|公众|易感"
+)
 
 
 def assertion_of(text: str, span: Span, *, general: bool = False) -> Assertion:
@@ -114,7 +118,9 @@ def _about(before: str, context: str, *, general: bool) -> About:
     near = context[-24:]
     if (match := _OTHER.search(near)) and not re.search(r"[。；]", near[match.end() :]):
         return "other"
-    if _FAMILY.search(before) or re.search(r"(?:父|(?<![珠益知云贝牡继])母(?!乳)|家族史|祖(?!宗))[^。；]{0,12}$", near):
+    if _FAMILY.search(before) or re.search(
+        r"(?:父|(?<![珠益知云贝牡继])母(?!乳)|家族史|祖(?!宗))[^。；]{0,12}$", near
+    ):
         return "family"
     if general and not re.search(r"本人|患者本人|我", near):
         return "general"

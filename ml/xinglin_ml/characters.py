@@ -99,9 +99,7 @@ class Vocabulary:
         ranked = sorted(counts, key=lambda c: (-counts[c], c))[:limit]
         known = {c: SPECIAL + i for i, c in enumerate(ranked)}
         size = SPECIAL + len(ranked)
-        keys = sorted(
-            {known[a] * size + known[b] for a, b in bigrams if a in known and b in known}
-        )
+        keys = sorted({known[a] * size + known[b] for a, b in bigrams if a in known and b in known})
         return cls(tuple(ranked), _variants(known), np.array(keys, dtype=np.int64))
 
     def number(self, character: str) -> int:
@@ -135,9 +133,7 @@ class Vocabulary:
         if ids.shape[-1] < 2 or not len(self.bigram_keys):
             return found
         keys = ids[..., :-1] * self.size + ids[..., 1:]
-        places = np.minimum(
-            np.searchsorted(self.bigram_keys, keys), len(self.bigram_keys) - 1
-        )
+        places = np.minimum(np.searchsorted(self.bigram_keys, keys), len(self.bigram_keys) - 1)
         found[..., :-1] = np.where(self.bigram_keys[places] == keys, places + 1, NO_BIGRAM)
         return found
 
@@ -167,9 +163,7 @@ class Vocabulary:
             known = {c: SPECIAL + i for i, c in enumerate(characters)}
             size = SPECIAL + len(characters)
             pairs: str = value["bigrams"]
-            keys = [
-                known[pairs[i]] * size + known[pairs[i + 1]] for i in range(0, len(pairs), 2)
-            ]
+            keys = [known[pairs[i]] * size + known[pairs[i + 1]] for i in range(0, len(pairs), 2)]
             variants = {str(k): str(v) for k, v in value["variants"].items()}
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise WeightsError("expected a vocabulary, got another file") from error

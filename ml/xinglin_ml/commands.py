@@ -57,8 +57,9 @@ def _lines(path: Path) -> Iterator[tuple[Any, str]]:
                 value: Any = json.loads(line)
                 identifier, text = value["id"], value["text"]
             except (ValueError, KeyError, TypeError) as error:
-                raise CorpusError(f"{path.name}:{number}: expected an object with id and text") \
-                    from error
+                raise CorpusError(
+                    f"{path.name}:{number}: expected an object with id and text"
+                ) from error
             if not isinstance(text, str):
                 raise CorpusError(f"{path.name}:{number}: expected text to be a string")
             yield identifier, text
@@ -104,13 +105,19 @@ def predict(
             bar.update(task, advance=len(some))
     temporary.replace(output)
     result = {"texts": len(items), "spans": total, "scheme": scheme, "output": str(output)}
-    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else
-               f"{len(items)} texts, {total} spans: {output}")
+    typer.echo(
+        json.dumps(result, ensure_ascii=False)
+        if as_json
+        else f"{len(items)} texts, {total} spans: {output}"
+    )
 
 
 def _span(span: Any) -> dict[str, str | int | float]:
     line: dict[str, str | int | float] = {
-        "start": span.start, "end": span.end, "label": span.label, "score": span.score,
+        "start": span.start,
+        "end": span.end,
+        "label": span.label,
+        "score": span.score,
     }
     if span.subtype is not None:
         line["subtype"] = span.subtype
@@ -160,12 +167,18 @@ def _readings(text: str, found: Any, suggestions: Any) -> dict[str, object]:
     return {
         "spans": [
             {
-                **_span(one.span), "text": one.surface, "assertion": one.assertion.kind,
-                "about": one.assertion.about, "ambiguous": one.normalised.ambiguous,
+                **_span(one.span),
+                "text": one.surface,
+                "assertion": one.assertion.kind,
+                "about": one.assertion.about,
+                "ambiguous": one.normalised.ambiguous,
                 "candidates": [
                     {
-                        "code": c.term.code, "system": c.term.system, "name": c.term.name,
-                        "score": c.score, "how": c.how,
+                        "code": c.term.code,
+                        "system": c.term.system,
+                        "name": c.term.name,
+                        "score": c.score,
+                        "how": c.how,
                     }
                     for c in one.normalised.candidates
                 ],
@@ -174,7 +187,9 @@ def _readings(text: str, found: Any, suggestions: Any) -> dict[str, object]:
         ],
         "suggestions": [
             {
-                "syndrome": s.syndrome, "score": s.score, "status": s.status,
+                "syndrome": s.syndrome,
+                "score": s.score,
+                "status": s.status,
                 "evidence": [
                     {"text": text[e.span.start : e.span.end], "weight": e.weight}
                     for e in s.evidence
@@ -234,8 +249,9 @@ def import_tables(
     from xinglin_ml.terminology_store import import_files
 
     path, count = import_files(tables)
-    typer.echo(json.dumps({"terms": count, "path": str(path)}) if as_json else
-               f"{count} terms: {path}")
+    typer.echo(
+        json.dumps({"terms": count, "path": str(path)}) if as_json else f"{count} terms: {path}"
+    )
 
 
 @terminology.command("look-up")
@@ -250,8 +266,11 @@ def look_up(
     found = current().normalise(surface, label)
     rows = [
         {
-            "code": c.term.code, "system": c.term.system, "name": c.term.name,
-            "score": c.score, "how": c.how,
+            "code": c.term.code,
+            "system": c.term.system,
+            "name": c.term.name,
+            "score": c.score,
+            "how": c.how,
         }
         for c in found.candidates
     ]

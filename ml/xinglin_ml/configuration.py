@@ -54,8 +54,7 @@ def _convert(value: Any, hint: Any, *, where: str) -> Any:
         return _build(typing.cast(dict[str, Any], value), typing.cast(type, hint), where=where)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and isinstance(value, list):
-        items = typing.cast(list[Any], value)
-        return tuple(_convert(v, inner[0], where=where) for v in items)
+        return tuple(_convert(v, inner[0], where=where) for v in value)
     if origin is dict and isinstance(value, dict):
         pairs = typing.cast(dict[str, Any], value)
         return {k: _convert(v, inner[1], where=where) for k, v in pairs.items()}

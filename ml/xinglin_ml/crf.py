@@ -26,17 +26,22 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, scores: Tensor, transitions: Tensor, tags: Tensor, lengths: Tensor,
+        ctx: Any,
+        scores: Tensor,
+        transitions: Tensor,
+        tags: Tensor,
+        lengths: Tensor,
         weights: Tensor,
     ) -> Tensor:
         batch, longest, count = scores.shape
         top = scores.max(-1, keepdim=True).values
-        weight = (scores - top).exp()                                # (B, T, K)
+        weight = (scores - top).exp()  # (B, T, K)
         step = transitions[:count, :count].exp()
         first, last = transitions[count, :count].exp(), transitions[:count, count + 1].exp()
-        real = torch.arange(longest) < lengths[:, None]              # (B, T)
+        real = torch.arange(longest) < lengths[:, None]  # (B, T)
 
-        forward, scale = [], []
+        forward: list[Tensor] = []
+        scale: list[Tensor] = []
         state = weight[:, 0] * first
         for at in range(longest):
             if at:
@@ -64,7 +69,7 @@ class _Loss(torch.autograd.Function):
         gold = torch.zeros_like(scores).scatter_(2, tags[:, :, None], 1.0)
         ctx_scores = (marginal - gold) * keep
 
-        right = (weight * beta)[:, 1:]                               # (B, T-1, K)
+        right = (weight * beta)[:, 1:]  # (B, T-1, K)
         left = alpha[:, :-1]
         norm = ((left @ step) * right).sum(-1, keepdim=True) + 1e-30
         pairs = (left / norm * keep[:, 1:]).reshape(-1, count)

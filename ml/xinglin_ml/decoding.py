@@ -40,12 +40,14 @@ def best_paths(scores: Sequence[Scores], transitions: Scores) -> list[Path]:
     longest = int(lengths.max(initial=0))
     if longest == 0:
         return [Path([], []) for _ in scores]
-    grid = np.zeros((longest, len(scores), count), dtype=np.float32)       # (T, B, K)
+    grid = np.zeros((longest, len(scores), count), dtype=np.float32)  # (T, B, K)
     for row, one in enumerate(scores):
         grid[: len(one), row] = one
-    within, start, end = transitions[:count, :count], transitions[count, :count], transitions[
-        :count, count + 1
-    ]
+    within, start, end = (
+        transitions[:count, :count],
+        transitions[count, :count],
+        transitions[:count, count + 1],
+    )
     tags = _viterbi(grid, lengths, within, start, end)
     certainty = _certainties(grid, lengths, within, start, end)
     paths: list[Path] = []
@@ -61,10 +63,10 @@ def _viterbi(
 ) -> NDArray[np.int64]:
     longest, batch, count = grid.shape
     back = np.zeros((longest, batch, count), dtype=np.int64)
-    best = grid[0] + start                                                 # (B, K)
-    into = np.ascontiguousarray(within.T)                                  # (K to, K from)
+    best = grid[0] + start  # (B, K)
+    into = np.ascontiguousarray(within.T)  # (K to, K from)
     for at in range(1, longest):
-        options = best[:, None, :] + into                                  # (B, to, from)
+        options = best[:, None, :] + into  # (B, to, from)
         back[at] = options.argmax(-1)
         stepped = np.take_along_axis(options, back[at][:, :, None], -1)[:, :, 0] + grid[at]
         best = np.where((at < lengths)[:, None], stepped, best)
@@ -95,9 +97,10 @@ def _certainties(
     backward = np.zeros_like(grid)
     state = np.broadcast_to(last, (batch, grid.shape[-1]))
     for at in range(longest - 1, -1, -1):
-        closing = (at == lengths - 1)[:, None]
-        state = np.where(closing | (at >= lengths)[:, None], last, state)
+        closing: NDArray[np.bool_] = at >= lengths - 1
+        state = np.where(closing[:, None], last, state)
         backward[at] = state / (state.sum(-1, keepdims=True) + 1e-30)
         state = (backward[at] * weight[at]) @ step.T
     both = forward * backward
-    return both / (both.sum(-1, keepdims=True) + 1e-30)
+    marginals: Scores = both / (both.sum(-1, keepdims=True) + 1e-30)
+    return marginals

@@ -139,8 +139,8 @@ def independent_f1(documents: Sequence[Document], predicted: Spans, labels: Sequ
     Tags hold one layer, so gold that nests is flattened first: compare with `score` over
     `flat` gold.
     """
-    from seqeval.metrics import f1_score  # type: ignore[import-untyped]
-    from seqeval.scheme import IOBES  # type: ignore[import-untyped]
+    from seqeval.metrics import f1_score
+    from seqeval.scheme import IOBES
 
     tagging = Tagging(tuple(labels))
     names = ["O", *(f"{p}-{n}" for n in labels for p in "BIES")]
@@ -154,8 +154,11 @@ def independent_f1(documents: Sequence[Document], predicted: Spans, labels: Sequ
 
 
 def report(
-    documents: Sequence[Document], predict: Callable[[Sequence[str]], Spans], *,
-    seen: Set[str] = frozenset(), labels: Sequence[str] = (),
+    documents: Sequence[Document],
+    predict: Callable[[Sequence[str]], Spans],
+    *,
+    seen: Set[str] = frozenset(),
+    labels: Sequence[str] = (),
 ) -> dict[str, object]:
     """Return every score as plain numbers, rounded to four places."""
     gold = [d.spans for d in documents]

@@ -7,6 +7,7 @@ The lexicon is counted here too, out of fold for training texts and whole for re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ from xinglin_ml.tagging import Tagging
 from xinglin_ml.windows import windows
 
 PUBLIC = {
-    "tcm_literature": tcm_literature, "medical_qa": medical_qa, "package_insert": package_insert,
+    "tcm_literature": tcm_literature,
+    "medical_qa": medical_qa,
+    "package_insert": package_insert,
 }
 """Readers of annotated corpora that are not ours."""
 
@@ -74,9 +77,7 @@ class Window:
 def diagnostic(document: Document, corpus: str) -> Document:
     """Return `document` with its labels read in the diagnostic scheme."""
     mapping = TO_DIAGNOSTIC[corpus]
-    spans = [
-        Span(s.start, s.end, *mapping[s.label]) for s in document.spans if s.label in mapping
-    ]
+    spans = [Span(s.start, s.end, *mapping[s.label]) for s in document.spans if s.label in mapping]
     return Document(document.id, document.text, tuple(sorted(spans, key=lambda s: s.key)))
 
 
@@ -84,7 +85,9 @@ def own_documents(kind: str, split: str, *, joined: bool) -> list[Document]:
     """Return the project's own sentences; `joined` gives whole notes instead."""
     documents: list[Document] = []
     group: dict[str, list[tuple[str, tuple[Span, ...]]]] = {}
-    chosen = own.sentences(kind, "train" if split == "train" else "test")  # type: ignore[arg-type]
+    # The supplement is for training only, whole; the others are split by note.
+    part = None if kind == "supplement" else ("train" if split == "train" else "test")
+    chosen = own.sentences(cast("own.Kind", kind), cast("own.Split | None", part))
     for number, sentence in enumerate(chosen):
         spans = tuple(
             sorted(
@@ -97,13 +100,14 @@ def own_documents(kind: str, split: str, *, joined: bool) -> list[Document]:
             documents.append(Document(f"{sentence.note}-{number}", sentence.text, spans))
     if joined:
         for note, sentences in group.items():
-            text, spans = "", list[Span]()
+            text = ""
+            moved: list[Span] = []
             for piece, found in sentences:
-                spans += [
+                moved += [
                     Span(s.start + len(text), s.end + len(text), s.label, s.subtype) for s in found
                 ]
                 text += piece
-            documents.append(Document(note, text, tuple(spans)))
+            documents.append(Document(note, text, tuple(moved)))
     return documents
 
 
@@ -111,6 +115,8 @@ def read(use: CorpusUse, folder: Path, split: str) -> Source:
     """Read one corpus in every scheme it serves. Raises `ConfigurationError` for a strange one."""
     if use.name.startswith("own_"):
         kind = use.name.removeprefix("own_")
+        if kind not in get_args(own.Kind) or (kind == "supplement" and split != "train"):
+            raise ConfigurationError(f"no corpus is called {use.name}, or it has no part {split}")
         documents = own_documents(kind, split, joined=False)
         if split == "train":
             documents += own_documents(kind, split, joined=True)
@@ -148,7 +154,7 @@ def lexicon_of(
 def fold_of(place: int, document: Document, folds: int) -> int:
     """Return the fold of a document; own sentences go with their note, lest it leak to itself."""
     note = document.id.split("-")[0]
-    if note[:1] in "op" and note[1:].isdigit():
+    if note[:1] in "opx" and note[1:].isdigit():
         return int(note[1:]) % folds
     return place % folds
 

@@ -36,7 +36,8 @@ def tagger_of(run: Path) -> Tagger:
     state = torch.load(run / "state.pt", weights_only=True)
     weights: dict[str, torch.Tensor] = state["average"]
     heads = {
-        k.split(".")[1]: len(v) for k, v in weights.items()
+        k.split(".")[1]: len(v)
+        for k, v in weights.items()
         if k.startswith("heads.") and k.endswith("bias")
     }
     model = Tagger(Shape(**state["shape"]), heads)
@@ -64,14 +65,20 @@ def to_float_onnx(model: Tagger, path: Path) -> None:
     flat = _Flat(model)
     size = 24
     example = (
-        torch.ones(1, size, dtype=torch.int64), torch.zeros(1, size, dtype=torch.int64),
+        torch.ones(1, size, dtype=torch.int64),
+        torch.zeros(1, size, dtype=torch.int64),
         torch.zeros(1, size, model.encoder.shape.features),
     )
     length = torch.export.Dim("length", min=1, max=model.encoder.shape.longest)
     names = ["characters", "bigrams", "features"]
     program = torch.onnx.export(
-        flat, example, dynamo=True, opset_version=OPSET, input_names=names,
-        output_names=flat.names, dynamic_shapes={n: {1: length} for n in names},
+        flat,
+        example,
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=names,
+        output_names=flat.names,
+        dynamic_shapes={n: {1: length} for n in names},
     )
     if program is None:
         raise RuntimeError("the exporter gave no program")
@@ -83,7 +90,10 @@ def to_int8(source: Path, target: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(
-        source, target, per_channel=True, weight_type=QuantType.QInt8,
+        source,
+        target,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
         op_types_to_quantize=["MatMul", "Gemm"],
         extra_options={"MatMulConstBOnly": True},
     )
@@ -165,7 +175,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     target = given.target or Path(__file__).parent / "weights" / given.name
     export(
-        cache_folder(given.cache) / given.run, target, name=given.name, version=given.version,
+        cache_folder(given.cache) / given.run,
+        target,
+        name=given.name,
+        version=given.version,
         card=given.card,
     )
 

@@ -89,8 +89,12 @@ class HuggingFaceMethod:
         libraries = {n: metadata.version(n) for n in ("torch", "transformers")}
         name = Path(source).name
         self.manifest: bytes = ModelManifest(
-            name, 1, files, {"origin": "huggingface", "labels": sorted(set(self._labels.values()))},
-            libraries, licence="see the model's own card",
+            name,
+            1,
+            files,
+            {"origin": "huggingface", "labels": sorted(set(self._labels.values()))},
+            libraries,
+            licence="see the model's own card",
         ).to_bytes()
         self.parameters: Mapping[str, str | int] = MappingProxyType(
             {"scheme": "native", "window": WINDOW}
@@ -122,9 +126,7 @@ class HuggingFaceMethod:
         best = scores.max(-1)
         return pieces_to_spans(
             (self._labels[int(number)], float(score), first, last)
-            for number, score, (first, last) in zip(
-                best.indices, best.values, offsets, strict=True
-            )
+            for number, score, (first, last) in zip(best.indices, best.values, offsets, strict=True)
             if last > first
         )
 

@@ -90,8 +90,14 @@ class Lexicon:
 
     def to_json(self) -> bytes:
         """Return the lexicon as the file that ships beside the weights."""
-        terms = {t: [x for c, v in sorted(s.items()) for x in (c, v)] for t, s in self.terms.items()}
-        value = {"columns": list(self.columns), "format": FORMAT, "terms": dict(sorted(terms.items()))}
+        terms = {
+            t: [x for c, v in sorted(s.items()) for x in (c, v)] for t, s in self.terms.items()
+        }
+        value = {
+            "columns": list(self.columns),
+            "format": FORMAT,
+            "terms": dict(sorted(terms.items())),
+        }
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -183,9 +189,11 @@ def build(
                 whole[term][column] += number
         for key, number in occurrences.items():
             seen[key] += number
-    without = [
-        _shares(whole, seen, columns, minus=one, least=least) for one in counted
-    ] if len(folds) > 1 else []
+    without = (
+        [_shares(whole, seen, columns, minus=one, least=least) for one in counted]
+        if len(folds) > 1
+        else []
+    )
     return FoldedLexicon(_shares(whole, seen, columns, minus=None, least=least), tuple(without))
 
 

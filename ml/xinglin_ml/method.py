@@ -20,8 +20,14 @@ from xinglin_ml.provenance import MANIFEST
 from xinglin_ml.windows import LONGEST
 
 _CODE_FILES = (
-    "annotation.py", "characters.py", "decoding.py", "lexicon.py", "predict.py", "reading.py",
-    "tagging.py", "windows.py",
+    "annotation.py",
+    "characters.py",
+    "decoding.py",
+    "lexicon.py",
+    "predict.py",
+    "reading.py",
+    "tagging.py",
+    "windows.py",
 )
 """What turns a text into spans; a change in any of them is another code."""
 

@@ -85,21 +85,21 @@ class Block(nn.Module):
         self, x: Tensor, cosine: Tensor, sine: Tensor, bias: Tensor | None, real: Tensor | None
     ) -> Tensor:
         batch, length, width = x.shape
-        h = self.first(x)                                            # (B, T, D)
+        h = self.first(x)  # (B, T, D)
         if real is not None:
-            h = h * real                                             # filler must not leak in
+            h = h * real  # filler must not leak in
         h = neighbours(h, self.mix)
         q, k, v = (
-            self.project(h)                                          # (B, T, 3D)
+            self.project(h)  # (B, T, 3D)
             .view(batch, length, 3, self.heads, width // self.heads)
-            .permute(2, 0, 3, 1, 4)                                  # (3, B, H, T, D/H)
+            .permute(2, 0, 3, 1, 4)  # (3, B, H, T, D/H)
             .unbind(0)
         )
         q, k = turn(q, cosine, sine), turn(k, cosine, sine)
         scores = (q * (width // self.heads) ** -0.5) @ k.transpose(-1, -2)  # (B, H, T, T)
         if bias is not None:
             scores = scores + bias
-        mixed = torch.softmax(scores, -1) @ v                        # (B, H, T, D/H)
+        mixed = torch.softmax(scores, -1) @ v  # (B, H, T, D/H)
         mixed = self.merge(mixed.transpose(1, 2).reshape(batch, length, width))
         x = x + shared_dropout(mixed, self.dropout, self.training)
         h = self.narrow(functional.relu(self.widen(self.second(x))))
@@ -145,8 +145,8 @@ class Encoder(nn.Module):
         filler (none: everything is real) to (B, T, D).
         """
         length = characters.shape[1]
-        pairs = self.bigram(bigrams)                                 # (B, T, P): begins here
-        before = functional.pad(pairs, (0, 0, 1, 0))[:, :-1]         # ends here
+        pairs = self.bigram(bigrams)  # (B, T, P): begins here
+        before = functional.pad(pairs, (0, 0, 1, 0))[:, :-1]  # ends here
         x = self.character(characters) + self.pair(torch.cat([before, pairs], -1))
         if self.lexicon is not None and features is not None:
             x = x + self.lexicon(features)
@@ -154,11 +154,12 @@ class Encoder(nn.Module):
         cosine, sine = self.cosine[:length], self.sine[:length]
         bias = keep = None
         if real is not None:
-            keep = real[:, :, None].to(x.dtype)                      # (B, T, 1)
-            bias = (1.0 - real.to(x.dtype))[:, None, None, :] * -1e4 # (B, 1, 1, T)
+            keep = real[:, :, None].to(x.dtype)  # (B, T, 1)
+            bias = (1.0 - real.to(x.dtype))[:, None, None, :] * -1e4  # (B, 1, 1, T)
         for block in self.blocks:
             x = block(x, cosine, sine, bias, keep)
-        return self.last(x)
+        result: Tensor = self.last(x)
+        return result
 
 
 class MaskedLanguageModel(nn.Module):
@@ -174,16 +175,23 @@ class MaskedLanguageModel(nn.Module):
     def forward(self, characters: Tensor, bigrams: Tensor, hidden: Tensor) -> Tensor:
         """(B, T) and (B, T), and the N flat places that are hidden, to (N, vocabulary)."""
         x = self.encoder(characters, bigrams, None, None)
-        x = x.reshape(-1, x.shape[-1])[hidden]                       # (N, D)
+        x = x.reshape(-1, x.shape[-1])[hidden]  # (N, D)
         x = self.norm(functional.relu(self.guess(x)))
-        return x @ self.encoder.character.weight.T + self.bias
+        guesses: Tensor = x @ self.encoder.character.weight.T + self.bias
+        return guesses
 
 
 class Tagger(nn.Module):
     """The encoder and one head for each scheme, all computed in one pass."""
 
-    def __init__(self, shape: Shape, tags: Mapping[str, int], *, dropout: float = 0.1,
-                 head_dropout: float = 0.3) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        tags: Mapping[str, int],
+        *,
+        dropout: float = 0.1,
+        head_dropout: float = 0.3,
+    ) -> None:
         super().__init__()
         self.encoder = Encoder(shape, dropout)
         self.head_dropout = head_dropout
@@ -199,7 +207,7 @@ class Tagger(nn.Module):
         self, characters: Tensor, bigrams: Tensor, features: Tensor, real: Tensor | None
     ) -> dict[str, Tensor]:
         """(B, T), (B, T), (B, T, F) and what is real to (B, T, K) for each head."""
-        x = self.encoder(characters, bigrams, features, real)        # (B, T, D)
+        x = self.encoder(characters, bigrams, features, real)  # (B, T, D)
         x = torch.cat([x, functional.relu(self.again(features))], -1)
         x = shared_dropout(x, self.head_dropout, self.training)
         return {name: head(x) for name, head in self.heads.items()}

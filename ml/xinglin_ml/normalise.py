@@ -129,7 +129,8 @@ class Terminology:
         """Return at most `MOST_CANDIDATES` terms, the best first."""
         forms = (surface, bare(surface))
         steps: tuple[tuple[How, dict[str, list[int]], float], ...] = (
-            ("exact", self._names, 1.0), ("alias", self._aliases, 0.9),
+            ("exact", self._names, 1.0),
+            ("alias", self._aliases, 0.9),
         )
         for how, index, value in steps:
             numbers = dict.fromkeys(n for f in forms for n in index.get(f, ()))
@@ -178,7 +179,7 @@ class Terminology:
 @functools.lru_cache(maxsize=1)
 def shipped_table() -> Terminology:
     """Return the table that ships: the commonest terms, written for this project."""
-    text = files("xinglin_ml").joinpath("terminology.tsv").read_text(encoding="utf-8")
+    text = files("xinglin_ml").joinpath("terminology", "common_terms.tsv").read_text(encoding="utf-8")
     return Terminology.of(read_own_table(text))
 
 
@@ -189,12 +190,14 @@ def read_own_table(text: str) -> list[Term]:
         delimiter="\t",
     )
     if rows.fieldnames is None or list(rows.fieldnames) != [
-        "code", "system", "name", "label", "aliases",
+        "code",
+        "system",
+        "name",
+        "label",
+        "aliases",
     ]:
         raise CorpusError("expected columns code, system, name, label, aliases")
-    return [
-        Term(r["code"], r["system"], r["name"], r["label"], _split(r["aliases"])) for r in rows
-    ]
+    return [Term(r["code"], r["system"], r["name"], r["label"], _split(r["aliases"])) for r in rows]
 
 
 def _split(text: str | None) -> tuple[str, ...]:
@@ -274,7 +277,9 @@ def _icd(text: str, name: str) -> list[Term]:
         rows = json.loads(text)
         return [
             Term(
-                str(row["Code"]), "ICD-11 chapter 26", str(row["Title"]).lstrip("- "),
+                str(row["Code"]),
+                "ICD-11 chapter 26",
+                str(row["Title"]).lstrip("- "),
                 "诊断" if str(row["Code"]) >= "SD" else "疾病",
             )
             for row in rows

@@ -21,7 +21,12 @@ from xinglin_ml.decoding import Scores
 from xinglin_ml.errors import WeightsError
 from xinglin_ml.lexicon import Lexicon
 from xinglin_ml.provenance import (
-    DECODING, LEXICON, MODEL, VOCABULARY, ModelManifest, read_manifest,
+    DECODING,
+    LEXICON,
+    MODEL,
+    VOCABULARY,
+    ModelManifest,
+    read_manifest,
 )
 from xinglin_ml.reading import Reader
 from xinglin_ml.schema import SUBTYPES
@@ -73,7 +78,9 @@ def load_model(folder: Path, *, threads: int = 1) -> LoadedModel:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{DECODING} is not what it should be") from error
     scorer = OnnxScorer(folder / MODEL)
-    return LoadedModel(manifest, Reader(vocabulary, lexicon, taggings, transitions, scorer, threads))
+    return LoadedModel(
+        manifest, Reader(vocabulary, lexicon, taggings, transitions, scorer, threads)
+    )
 
 
 class OnnxScorer:

@@ -121,7 +121,9 @@ def _texts(data: Data, folder: Path) -> dict[str, NDArray[np.uint32]]:
     parts: dict[str, NDArray[np.uint32]] = {}
     for kind, names in (("modern", data.modern), ("classical", data.classical)):
         parts[kind] = np.concatenate([code_points(read_texts(folder / n)) for n in names])
-    lines = (json.loads(x)["text"] for n in data.train for x in (folder / n).open("rb"))
+    lines: Iterator[str] = (
+        json.loads(x)["text"] for n in data.train for x in (folder / n).open("rb")
+    )
     parts["train"] = code_points(lines)
     return parts
 
@@ -149,9 +151,9 @@ def prepare(config: Pretraining, folder: Path) -> Prepared:
     parts = {kind: table[part] for kind, part in raw.items()}
 
     pairs = np.zeros(size * size, dtype=np.float64)
-    for kind, part in parts.items():
+    for kind, numbers in parts.items():
         weight = 1 if kind == "classical" else MODERN_WEIGHT
-        keys = part[:-1].astype(np.int64) * size + part[1:]
+        keys = numbers[:-1].astype(np.int64) * size + numbers[1:]
         pairs += weight * np.bincount(keys, minlength=size * size)
     grid = pairs.reshape(size, size)
     single = grid.sum(1) + 1e-9
@@ -202,7 +204,11 @@ class Batches:
         return self.hide(np.stack(rows), np.stack(words), rng, longest=masking.longest_word)
 
     def hide(
-        self, truth: NDArray[np.uint16], joined: NDArray[np.bool_], rng: np.random.Generator, *,
+        self,
+        truth: NDArray[np.uint16],
+        joined: NDArray[np.bool_],
+        rng: np.random.Generator,
+        *,
         longest: int,
     ) -> tuple[torch.Tensor, ...]:
         """Hide a share of the words of (B, T) characters: 80 % masked, 10 % replaced, 10 % left."""
@@ -216,12 +222,12 @@ class Batches:
         share = self.config.masking.share / max(float(allowed.mean()), 0.2)
         hidden = (rng.random(int(word[-1]) + 1) < share)[word] & allowed
         places = np.flatnonzero(hidden)
-        shown = truth.astype(np.int64).ravel().copy()
+        letters = truth.astype(np.int64).ravel().copy()
         fate = rng.random(len(places))
-        shown[places[fate < 0.8]] = MASK
+        letters[places[fate < 0.8]] = MASK
         changed = places[(fate >= 0.8) & (fate < 0.9)]
-        shown[changed] = rng.integers(SPECIAL, len(self.may_hide), size=len(changed))
-        shown = shown.reshape(truth.shape)
+        letters[changed] = rng.integers(SPECIAL, len(self.may_hide), size=len(changed))
+        shown = letters.reshape(truth.shape)
         pairs = np.zeros_like(shown)
         pairs[:, :-1] = self.bigram_table[shown[:, :-1] * len(self.may_hide) + shown[:, 1:]]
         wanted = truth.astype(np.int64).ravel()[places]
@@ -249,10 +255,10 @@ def _prepared(config: Pretraining, folder: Path, run: Path) -> Prepared:
         temporary = run / "corpora.part.npz"
         np.savez(temporary, held_out=made.held_out, **arrays)
         temporary.replace(stored)
-    with np.load(stored) as arrays:
-        parts = {k[5:]: arrays[k] for k in arrays.files if k.startswith("part_")}
-        joined = {k[7:]: arrays[k] for k in arrays.files if k.startswith("joined_")}
-        held_out = arrays["held_out"]
+    with np.load(stored) as kept:
+        parts = {k[5:]: kept[k] for k in kept.files if k.startswith("part_")}
+        joined = {k[7:]: kept[k] for k in kept.files if k.startswith("joined_")}
+        held_out = kept["held_out"]
     return Prepared(Vocabulary.from_json(vocabulary.read_bytes()), parts, joined, held_out)
 
 
@@ -291,9 +297,13 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on."""
         return {
-            "step": self.step, "seconds": self.seconds, "model": self.model.state_dict(),
-            "matrix": self.matrix.state_dict(), "other": self.other.state_dict(),
-            "average": self.average.weights, "averaged": self.average.steps,
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "matrix": self.matrix.state_dict(),
+            "other": self.other.state_dict(),
+            "average": self.average.weights,
+            "averaged": self.average.steps,
             "shape": asdict(self.shape),
         }
 
@@ -318,14 +328,14 @@ class Run:
         rng = np.random.default_rng((self.config.seed, self.step))
         shown, pairs, places, wanted = self.batches.draw(rng)
         loss = torch.nn.functional.cross_entropy(self.model(shown, pairs, places), wanted)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.matrix.step()
         self.other.step()
         self.model.zero_grad(set_to_none=True)
         self.average.update(self.model)
         self.step += 1
-        return float(loss)
+        return float(loss.detach())
 
     @torch.no_grad()
     def held_out_loss(self) -> float:
@@ -335,7 +345,7 @@ class Run:
         shown, pairs, places, wanted = self.test
         loss = torch.nn.functional.cross_entropy(self.model(shown, pairs, places), wanted)
         self.model.load_state_dict(mine)
-        return float(loss)
+        return float(loss.detach())
 
 
 def main() -> None:
@@ -354,7 +364,9 @@ def main() -> None:
     run = Run(config, prepared, folder)
     run.resume()
     sizes = {k: len(v) for k, v in prepared.parts.items()}
-    print(json.dumps({"config": digest.text, "step": run.step, "of": run.total, **sizes}), flush=True)
+    print(
+        json.dumps({"config": digest.text, "step": run.step, "of": run.total, **sizes}), flush=True
+    )
     begun, saved, processor = time.monotonic(), time.monotonic(), time.process_time()
     losses: list[float] = []
     before = run.seconds
@@ -365,8 +377,10 @@ def main() -> None:
         if run.step % REPORT_EVERY_STEPS == 0 or done:
             optimiser = config.optimiser
             line = {
-                "step": run.step, "tokens": run.step * optimiser.sentences * optimiser.length,
-                "loss": round(float(np.mean(losses)), 4), "held_out": round(run.held_out_loss(), 4),
+                "step": run.step,
+                "tokens": run.step * optimiser.sentences * optimiser.length,
+                "loss": round(float(np.mean(losses)), 4),
+                "held_out": round(run.held_out_loss(), 4),
                 "processor_seconds": round(run.seconds),
                 "wall_seconds": round(time.monotonic() - begun),
             }

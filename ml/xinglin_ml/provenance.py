@@ -71,8 +71,12 @@ class ModelManifest:
                 raise ManifestError(f"expected the members of {FORMAT}, got others")
             files = {str(n): Digest.from_text(d) for n, d in value["files"].items()}
             return cls(
-                str(value["name"]), int(value["version"]), files, dict(value["training"]),
-                {str(k): str(v) for k, v in value["libraries"].items()}, str(value["licence"]),
+                str(value["name"]),
+                int(value["version"]),
+                files,
+                dict(value["training"]),
+                {str(k): str(v) for k, v in value["libraries"].items()},
+                str(value["licence"]),
             )
         except (InvalidEncoding, AttributeError, TypeError, ValueError) as error:
             if isinstance(error, ManifestError):
@@ -90,7 +94,11 @@ def digest_files(folder: Path) -> dict[str, Digest]:
 
 
 def write_manifest(
-    folder: Path, *, name: str, version: int, experiment: Mapping[str, Any],
+    folder: Path,
+    *,
+    name: str,
+    version: int,
+    experiment: Mapping[str, Any],
     libraries: Mapping[str, str],
 ) -> ModelManifest:
     """Write the manifest of the files that are in `folder` now."""

@@ -36,8 +36,15 @@ ENTITY_TYPES = (
         "治疗",
         "treatment",
         (
-            "herb", "formula", "patent_medicine", "western_drug", "therapy", "acupoint",
-            "procedure", "method", "other",
+            "herb",
+            "formula",
+            "patent_medicine",
+            "western_drug",
+            "therapy",
+            "acupoint",
+            "procedure",
+            "method",
+            "other",
         ),
         "治以[疏肝健脾]，[逍遥散]加[炒白术]",
     ),
@@ -45,7 +52,13 @@ ENTITY_TYPES = (
         "预防",
         "prevention",
         (
-            "vaccine", "diet", "exercise", "lifestyle", "hygiene", "screening", "safety",
+            "vaccine",
+            "diet",
+            "exercise",
+            "lifestyle",
+            "hygiene",
+            "screening",
+            "safety",
             "concept",
         ),
         "建议接种[流感疫苗]，[清淡饮食]",
@@ -71,16 +84,33 @@ class Scheme:
 TCM_LITERATURE = Scheme(
     "tcm_literature",
     (
-        "临床表现", "中药", "西医诊断", "中医证候", "中医治疗", "方剂", "西医治疗", "中医治则",
-        "中医诊断", "其他治疗",
+        "临床表现",
+        "中药",
+        "西医诊断",
+        "中医证候",
+        "中医治疗",
+        "方剂",
+        "西医治疗",
+        "中医治则",
+        "中医诊断",
+        "其他治疗",
     ),
 )
 
 MEDICAL_QA = Scheme(
     "medical_qa",
     (
-        "disease", "symptom", "treatment", "drug", "body", "test", "crowd", "physiology",
-        "feature", "time", "department",
+        "disease",
+        "symptom",
+        "treatment",
+        "drug",
+        "body",
+        "test",
+        "crowd",
+        "physiology",
+        "feature",
+        "time",
+        "department",
     ),
 )
 
@@ -91,8 +121,19 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
 )
 
 PACKAGE_INSERT_LABELS = (
-    "SYMPTOM", "DRUG_EFFICACY", "PERSON_GROUP", "SYNDROME", "DRUG_TASTE", "DISEASE",
-    "DRUG_DOSAGE", "DRUG_INGREDIENT", "FOOD_GROUP", "DISEASE_GROUP", "DRUG", "FOOD", "DRUG_GROUP",
+    "SYMPTOM",
+    "DRUG_EFFICACY",
+    "PERSON_GROUP",
+    "SYNDROME",
+    "DRUG_TASTE",
+    "DISEASE",
+    "DRUG_DOSAGE",
+    "DRUG_INGREDIENT",
+    "FOOD_GROUP",
+    "DISEASE_GROUP",
+    "DRUG",
+    "FOOD",
+    "DRUG_GROUP",
 )
 """Of the corpus that only measures; no head is trained on it."""
 

@@ -22,11 +22,19 @@ COLOURS = {"疾病": "red", "症状": "yellow", "诊断": "magenta", "治疗": "
 """Of each type in the terminal; other schemes' labels are underlined only."""
 
 _SHADES = {
-    "疾病": "#ffd9d6", "症状": "#fff0c2", "诊断": "#ecdcff", "治疗": "#d9f2dc", "预防": "#d6effa",
+    "疾病": "#ffd9d6",
+    "症状": "#fff0c2",
+    "诊断": "#ecdcff",
+    "治疗": "#d9f2dc",
+    "预防": "#d6effa",
 }
 
 ASSERTED = {
-    "present": "有", "negated": "否认", "uncertain": "未定", "historical": "既往", "family": "家族",
+    "present": "有",
+    "negated": "否认",
+    "uncertain": "未定",
+    "historical": "既往",
+    "family": "家族",
 }
 
 
@@ -74,9 +82,7 @@ def marked(text: str, found: Sequence[Reading]) -> Text:
     return shown
 
 
-def terminal(
-    text: str, found: Sequence[Reading], suggestions: Sequence[Suggestion] = ()
-) -> Group:
+def terminal(text: str, found: Sequence[Reading], suggestions: Sequence[Suggestion] = ()) -> Group:
     """Return what a terminal prints for one note."""
     table = Table(box=None, header_style="dim")
     for name in ("span", "type", "finer", "said", "code", "score"):
@@ -84,14 +90,18 @@ def terminal(
     for one in found:
         score = "" if one.span.score is None else f"{one.span.score:.2f}"
         table.add_row(
-            Text(one.surface), one.span.label, one.span.subtype or "",
-            ASSERTED[one.assertion.kind], one.codes, score,
+            Text(one.surface),
+            one.span.label,
+            one.span.subtype or "",
+            ASSERTED[one.assertion.kind],
+            one.codes,
+            score,
         )
     parts: list[Text | Table] = [marked(text, found), Text(), table]
     if suggestions:
         parts += [Text(), Text(PRELIMINARY, style="bold")]
-        for one in suggestions:
-            parts.append(Text(f"  {one.syndrome}  {one.score:.2f}  {one.explained(text)}"))
+        for idea in suggestions:
+            parts.append(Text(f"  {idea.syndrome}  {idea.score:.2f}  {idea.explained(text)}"))
     return Group(*parts)
 
 
@@ -101,10 +111,12 @@ PRELIMINARY = "证候提示（初步，未经医师签署，不是诊断）"
 _PAGE = """<!doctype html>
 <html lang="zh"><meta charset="utf-8"><title>{{ title }}</title>
 <style>
-body{font:16px/1.9 system-ui,"Noto Sans SC",sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
+body{font:16px/1.9 system-ui,"Noto Sans SC",sans-serif}
+body{max-width:52rem;margin:2rem auto;padding:0 1rem}
 mark{border-radius:.2em;padding:.1em .15em}mark small{color:#555;font-size:.65em;margin-left:.2em}
 mark.negated{text-decoration:line-through}mark.uncertain{outline:1px dashed #888}
-table{border-collapse:collapse;font-size:.85em;width:100%}td,th{text-align:left;padding:.2em .5em;border-bottom:1px solid #ddd}
+table{border-collapse:collapse;font-size:.85em;width:100%}
+td,th{text-align:left;padding:.2em .5em;border-bottom:1px solid #ddd}
 p.note{white-space:pre-wrap}aside{border:1px solid #c9a;padding:.5em 1em;margin:1em 0}
 </style>
 <h1>{{ title }}</h1>
@@ -112,7 +124,8 @@ p.note{white-space:pre-wrap}aside{border:1px solid #c9a;padding:.5em 1em;margin:
  style="background:{{ shades.get(one.span.label, '#eee') }}">{{ piece }}<small>{{ one.span.label
  }}</small></mark>{% else %}{{ piece }}{% endif %}{% endfor %}</p>
 {% if suggestions %}<aside><b>{{ preliminary }}</b><ul>{% for one in suggestions %}<li>{{
- one.syndrome }} {{ "%.2f"|format(one.score) }} {{ one.explained(text) }}</li>{% endfor %}</ul></aside>{% endif %}
+ one.syndrome }} {{ "%.2f"|format(one.score) }} {{ one.explained(text) }}</li>{% endfor
+%}</ul></aside>{% endif %}
 <table><tr><th>文字<th>类型<th>细类<th>所述<th>编码<th>分数</tr>
 {% for one in found %}<tr><td>{{ one.surface }}<td>{{ one.span.label }}<td>{{ one.span.subtype or ""
  }}<td>{{ asserted[one.assertion.kind] }}<td>{{ one.codes }}<td>{{ one.span.score or "" }}</tr>
@@ -122,7 +135,11 @@ p.note{white-space:pre-wrap}aside{border:1px solid #c9a;padding:.5em 1em;margin:
 
 
 def html(
-    text: str, found: Sequence[Reading], *, title: str, model: str,
+    text: str,
+    found: Sequence[Reading],
+    *,
+    title: str,
+    model: str,
     suggestions: Sequence[Suggestion] = (),
 ) -> str:
     """Return one HTML file; everything from the note is escaped."""
@@ -137,6 +154,13 @@ def html(
     pieces.append((text[at:], None))
     template = Environment(autoescape=True).from_string(_PAGE)
     return template.render(
-        title=title, text=text, pieces=pieces, found=found, model=model, shades=_SHADES,
-        asserted=ASSERTED, suggestions=suggestions, preliminary=PRELIMINARY,
+        title=title,
+        text=text,
+        pieces=pieces,
+        found=found,
+        model=model,
+        shades=_SHADES,
+        asserted=ASSERTED,
+        suggestions=suggestions,
+        preliminary=PRELIMINARY,
     )

@@ -55,9 +55,7 @@ class Suggestion:
 
     def explained(self, text: str) -> str:
         """Return the evidence in words."""
-        return "，".join(
-            f"{text[e.span.start : e.span.end]}{e.weight:+.1f}" for e in self.evidence
-        )
+        return "，".join(f"{text[e.span.start : e.span.end]}{e.weight:+.1f}" for e in self.evidence)
 
 
 def features_of(surface: str) -> frozenset[str]:
@@ -93,9 +91,7 @@ class Cooccurrence:
 
         Nothing is returned where nothing speaks for anything.
         """
-        findings = [
-            (s, assertion_of(text, s).kind) for s in spans if s.label == "症状"
-        ]
+        findings = [(s, assertion_of(text, s).kind) for s in spans if s.label == "症状"]
         found: list[Suggestion] = []
         for syndrome in self.syndromes:
             evidence: list[Evidence] = []
@@ -114,11 +110,14 @@ class Cooccurrence:
         """Return the counts as the file that ships."""
         return json.dumps(
             {
-                "findings": dict(sorted(self.findings.items())), "format": FORMAT,
-                "passages": self.passages, "syndromes": dict(sorted(self.syndromes.items())),
+                "findings": dict(sorted(self.findings.items())),
+                "format": FORMAT,
+                "passages": self.passages,
+                "syndromes": dict(sorted(self.syndromes.items())),
                 "together": {s: dict(sorted(f.items())) for s, f in sorted(self.together.items())},
             },
-            ensure_ascii=False, separators=(",", ":"),
+            ensure_ascii=False,
+            separators=(",", ":"),
         ).encode()
 
     @classmethod
@@ -155,7 +154,8 @@ def count(documents: Iterable[Document]) -> Cooccurrence:
             together[name].update(seen)
     kept = {
         name: {f: n for f, n in together[name].items() if n >= LEAST_TOGETHER}
-        for name, number in syndromes.items() if number >= LEAST_PASSAGES
+        for name, number in syndromes.items()
+        if number >= LEAST_PASSAGES
     }
     kept = {name: pairs for name, pairs in kept.items() if pairs}
     used = {f for pairs in kept.values() for f in pairs}

@@ -42,7 +42,7 @@ def current(folder: Path | None = None) -> Terminology:
 
 
 @functools.lru_cache(maxsize=2)
-def _joined(path: Path, changed: int) -> Terminology:
-    # `changed` is part of the key alone: an import while a program runs is seen.
+def _joined(path: Path, _changed: int) -> Terminology:
+    # `_changed` is part of the key alone: an import while a program runs is seen.
     imported = Terminology.from_json(path.read_bytes())
     return Terminology.of([*shipped_table().terms, *imported.terms])

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,14 @@ from xinglin_ml.decoding import Scores
 from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.evaluate import report
 from xinglin_ml.examples import (
-    NO_SUBTYPE, CorpusUse, Source, Window, cut, fold_of, lexicon_of, read,
+    NO_SUBTYPE,
+    CorpusUse,
+    Source,
+    Window,
+    cut,
+    fold_of,
+    lexicon_of,
+    read,
 )
 from xinglin_ml.lexicon import PLACES, SCALE, FoldedLexicon, Lexicon
 from xinglin_ml.model import Shape, Tagger
@@ -76,6 +84,9 @@ class Training:
 
     from_scratch: bool = False
     """Take the vocabulary of the pre-training run and random weights."""
+
+    initial: str = ""
+    """Name of a finished run whose averaged weights, heads included, are taken instead."""
 
     dropout: float = 0.1
     head_dropout: float = 0.3
@@ -142,12 +153,17 @@ class Trainer:
         self.pretrained_tokens = state["step"]
         tags = {h: Tagging(SCHEMES[h].labels).count for h in self.heads}
         self.model = Tagger(
-            self.shape, {**tags, SUBTYPE_HEAD: len(SUBTYPES)},
-            dropout=config.dropout, head_dropout=config.head_dropout,
+            self.shape,
+            {**tags, SUBTYPE_HEAD: len(SUBTYPES)},
+            dropout=config.dropout,
+            head_dropout=config.head_dropout,
         )
-        if not config.from_scratch:
+        if config.initial:
+            self._take(cache / config.initial)
+        elif not config.from_scratch:
             weights = {
-                k.removeprefix("encoder."): v for k, v in state["average"].items()
+                k.removeprefix("encoder."): v
+                for k, v in state["average"].items()
                 if k.startswith("encoder.")
             }
             missing, unknown = self.model.encoder.load_state_dict(weights, strict=False)
@@ -163,12 +179,21 @@ class Trainer:
                 {"params": groups[False], "lr": config.encoder_rate, "top": config.encoder_rate},
                 {"params": groups[True], "lr": config.head_rate, "top": config.head_rate},
             ],
-            betas=(0.9, 0.98), weight_decay=config.weight_decay,
+            betas=(0.9, 0.98),
+            weight_decay=config.weight_decay,
         )
         self.average = Average(self.model, config.average)
         self.step, self.seconds = 0, 0.0
         self.total = config.epochs * len(self._epoch(0))
         self.resume()
+
+    def _take(self, run: Path) -> None:
+        """Take the averaged weights of a finished run; heads that it lacks stay fresh."""
+        weights = torch.load(run / "state.pt", weights_only=True)["average"]
+        mine = self.model.state_dict()
+        if any(k in mine and mine[k].shape != v.shape for k, v in weights.items()):
+            raise ConfigurationError(f"the weights of {run.name} are of another model")
+        self.model.load_state_dict({k: v for k, v in weights.items() if k in mine}, strict=False)
 
     def _read(self) -> tuple[list[Source], dict[str, Source]]:
         sources: list[Source] = []
@@ -196,9 +221,14 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on."""
         return {
-            "step": self.step, "seconds": self.seconds, "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "average": self.average.weights,
-            "averaged": self.average.steps, "shape": asdict(self.shape), "total": self.total,
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average.weights,
+            "averaged": self.average.steps,
+            "shape": asdict(self.shape),
+            "total": self.total,
         }
 
     def resume(self) -> None:
@@ -256,7 +286,7 @@ class Trainer:
                 total = total + self._head_loss(batch, head, rows, outputs[head])
         total = total + self.config.subtype_weight * self._subtype_loss(batch, outputs)
         total = total / real.sum()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.model.zero_grad(set_to_none=True)
@@ -280,8 +310,10 @@ class Trainer:
             if window.subtypes is not None:
                 wanted[row, : len(window.subtypes)] = window.subtypes
         return functional.cross_entropy(
-            outputs[SUBTYPE_HEAD].flatten(0, 1), torch.from_numpy(wanted).flatten(),
-            ignore_index=NO_SUBTYPE, reduction="sum",
+            outputs[SUBTYPE_HEAD].flatten(0, 1),
+            torch.from_numpy(wanted).flatten(),
+            ignore_index=NO_SUBTYPE,
+            reduction="sum",
         )
 
     def run(self, progress: Callable[[int, int, float], None]) -> None:
@@ -296,8 +328,13 @@ class Trainer:
                 losses.append(self.train_one(batch))
                 self.seconds = before + time.process_time() - begun
                 if self.step % 20 == 0 or self.step == self.total:
-                    self._note({"step": self.step, "loss": round(float(np.mean(losses)), 4),
-                                "processor_seconds": round(self.seconds)})
+                    self._note(
+                        {
+                            "step": self.step,
+                            "loss": round(float(np.mean(losses)), 4),
+                            "processor_seconds": round(self.seconds),
+                        }
+                    )
                     progress(self.step, self.total, float(np.mean(losses)))
                     losses.clear()
                 if time.monotonic() - saved > SAVE_EVERY_SECONDS or self.step == self.total:
@@ -310,7 +347,8 @@ class Trainer:
 
     def reader(self) -> Reader:
         """Return a reader with the averaged weights, in float32."""
-        model = Tagger(self.shape, {h: self.model.heads[h].out_features for h in self.model.heads})
+        counts = {h: len(self.average.weights[f"heads.{h}.bias"]) for h in self.model.heads}
+        model = Tagger(self.shape, counts)
         model.load_state_dict(self.average.weights)
         model.eval()
         return reader_of(model, self.vocabulary, self.lexicon.full)
@@ -319,14 +357,19 @@ class Trainer:
         """Return the scores of everything the configuration asks for."""
         reader = self.reader()
         seen = {
-            d.surface(s) for source in self.sources for ds in source.by_head.values()
-            for d in ds for s in d.spans
+            d.surface(s)
+            for source in self.sources
+            for ds in source.by_head.values()
+            for d in ds
+            for s in d.spans
         }
         found: dict[str, object] = {}
         for name, source in self.held_out.items():
             for head, documents in source.by_head.items():
                 found[f"{name}/validation/{head}"] = report(
-                    documents, lambda texts, head=head: reader.read(texts, head), seen=seen,
+                    documents,
+                    partial(reader.read, scheme=head),
+                    seen=seen,
                     labels=SCHEMES[head].labels,
                 )
         for wanted in self.config.score:
@@ -334,7 +377,9 @@ class Trainer:
             use = CorpusUse(corpus, (head,))
             documents = read(use, self.data, split).by_head[head]
             found[wanted] = report(
-                documents, lambda texts, head=head: reader.read(texts, head), seen=seen,
+                documents,
+                partial(reader.read, scheme=head),
+                seen=seen,
                 labels=SCHEMES[head].labels,
             )
         return found
@@ -350,8 +395,7 @@ def reader_of(model: Tagger, vocabulary: Vocabulary, lexicon: Lexicon) -> Reader
 
     taggings = {h: Tagging(SCHEMES[h].labels) for h in model.transitions if h in SCHEMES}
     transitions = {
-        h: crf.forbid(model.transitions[h].detach(), t.legal()).numpy()
-        for h, t in taggings.items()
+        h: crf.forbid(model.transitions[h].detach(), t.legal()).numpy() for h, t in taggings.items()
     }
     return Reader(vocabulary, lexicon, taggings, transitions, scorer)
 
@@ -393,8 +437,12 @@ def draw_curve(folder: Path) -> None:
 
 
 def run(
-    configuration: Path, *, data: Path | None = None, cache: Path | None = None, threads: int = 1,
-    progress: Callable[[int, int, float], None] = lambda step, total, loss: None,
+    configuration: Path,
+    *,
+    data: Path | None = None,
+    cache: Path | None = None,
+    threads: int = 1,
+    progress: Callable[[int, int, float], None] | None = None,
 ) -> Path:
     """Run one experiment to its end and return its folder."""
     torch.set_num_threads(threads)
@@ -402,7 +450,7 @@ def run(
     if config.kind != "train":
         raise ConfigurationError(f"expected kind train, got {config.kind}")
     trainer = Trainer(config, data_folder(data), cache_folder(cache))
-    trainer.run(progress)
+    trainer.run(progress or (lambda *_: None))
     folder = trainer.folder
     (folder / "metrics.json").write_text(
         json.dumps(trainer.metrics(), ensure_ascii=False, indent=1)

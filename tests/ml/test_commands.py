@@ -1,0 +1,106 @@
+"""The commands `xinglin ner` and `xinglin terminology`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from xinglin.errors import UsageError
+from xinglin_ml.commands import app, terminology
+from xinglin_ml.errors import CorpusError
+from xinglin_ml.schema import SCHEMES
+
+RUNNER = CliRunner()
+NOTE = "胃脘隐痛两月，无发热，舌淡，脉细弱。证属脾胃虚寒，治以温中健脾。"
+
+
+def write(path: Path, *items: object) -> Path:
+    path.write_text("".join(json.dumps(i, ensure_ascii=False) + "\n" for i in items))
+    return path
+
+
+class TestPredict:
+    @pytest.mark.parametrize("scheme", sorted(SCHEMES))
+    def test_every_line_gets_its_spans_in_the_labels_of_the_scheme(
+        self, tmp_path: Path, scheme: str
+    ) -> None:
+        source = write(tmp_path / "in.jsonl", {"id": "甲", "text": NOTE}, {"id": 7, "text": ""})
+        target = tmp_path / "out.jsonl"
+        result = RUNNER.invoke(
+            app, ["predict", "--scheme", scheme, "--input", str(source), "--output", str(target)]
+        )
+        assert result.exit_code == 0, result.output
+        first, second = [json.loads(x) for x in target.read_text().splitlines()]
+        assert first["id"] == "甲"
+        assert second == {"id": 7, "spans": []}
+        assert first["spans"]
+        for span in first["spans"]:
+            assert {"start", "end", "label", "score"} <= set(span)
+            assert span["label"] in SCHEMES[scheme].labels
+            assert ("subtype" in span) == (scheme == "diagnostic")
+
+    def test_offsets_count_code_points_of_the_text_as_given(self, tmp_path: Path) -> None:
+        text = "😀𠮷\x07頭痛３天，脈弦"
+        source = write(tmp_path / "in.jsonl", {"id": "1", "text": text})
+        target = tmp_path / "out.jsonl"
+        RUNNER.invoke(app, ["predict", "--input", str(source), "--output", str(target)])
+        spans = json.loads(target.read_text())["spans"]
+        assert "頭痛" in {text[s["start"] : s["end"]] for s in spans}
+
+    def test_a_scheme_that_is_none_is_refused(self, tmp_path: Path) -> None:
+        source = write(tmp_path / "in.jsonl", {"id": "1", "text": NOTE})
+        result = RUNNER.invoke(
+            app, ["predict", "--scheme", "x", "--input", str(source), "--output", "o"]
+        )
+        assert isinstance(result.exception, UsageError)
+
+    @pytest.mark.parametrize("line", ["{", "[]", '{"id": 1}', '{"id": 1, "text": 2}'])
+    def test_a_broken_line_is_refused_and_nothing_is_written(
+        self, tmp_path: Path, line: str
+    ) -> None:
+        source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+        source.write_text(json.dumps({"id": 1, "text": NOTE}) + "\n" + line + "\n")
+        result = RUNNER.invoke(app, ["predict", "--input", str(source), "--output", str(target)])
+        assert isinstance(result.exception, CorpusError)
+        assert not target.exists()
+
+
+class TestShow:
+    def test_a_note_is_printed_with_types_assertions_and_codes(self, tmp_path: Path) -> None:
+        note = tmp_path / "note.txt"
+        note.write_text(NOTE)
+        result = RUNNER.invoke(app, ["show", str(note), "--json"])
+        assert result.exit_code == 0, result.output
+        shown = json.loads(result.output)
+        said = {s["text"]: s["assertion"] for s in shown["spans"]}
+        assert said["发热"] == "negated"
+        assert said["脉细弱"] == "present"
+        assert all(s["status"] == "preliminary" for s in shown["suggestions"])
+
+    def test_the_page_escapes_the_note_and_loads_nothing(self, tmp_path: Path) -> None:
+        # A note may hold markup; a page that fetched anything would tell who reads.
+        note, page = tmp_path / "note.txt", tmp_path / "note.html"
+        note.write_text("<script>alert(1)</script>头痛三天，" + NOTE)
+        result = RUNNER.invoke(app, ["show", str(note), "--html", str(page)])
+        assert result.exit_code == 0, result.output
+        html = page.read_text()
+        assert "<script" not in html
+        assert "&lt;script&gt;" in html
+        assert "<mark" in html
+        assert "http" not in html
+        assert "src=" not in html
+
+    def test_a_suggestion_is_never_shown_as_a_diagnosis(self, tmp_path: Path) -> None:
+        note = tmp_path / "note.txt"
+        note.write_text("心悸，失眠，多梦，健忘，神疲，面色萎黄，舌淡，脉细弱。")
+        result = RUNNER.invoke(app, ["show", str(note)])
+        assert "初步" in result.output
+        assert "不是诊断" in result.output
+
+
+class TestTerminology:
+    def test_a_term_is_looked_up_in_what_ships(self) -> None:
+        result = RUNNER.invoke(terminology, ["look-up", "失眠", "--label", "疾病", "--json"])
+        codes = {c["code"] for c in json.loads(result.output)["candidates"]}
+        assert "A17.11" in codes

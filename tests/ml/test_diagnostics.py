@@ -1,0 +1,151 @@
+"""Codes, assertions and suggested syndromes."""
+
+from pathlib import Path
+
+import pytest
+
+from xinglin_ml.annotation import Document, Span
+from xinglin_ml.assertion import assertion_of
+from xinglin_ml.corpora import own
+from xinglin_ml.errors import CorpusError
+from xinglin_ml.normalise import Term, Terminology, import_table, layout_of, shipped_table
+from xinglin_ml.syndrome import Cooccurrence, count, shipped_counts
+from xinglin_ml.terminology_store import current, import_files
+
+TABLE = Terminology.of(
+    [
+        Term("A1", "S", "胃痛", "疾病", ("胃脘痛",)),
+        Term("A2", "S", "胃缓", "疾病", ("胃脘痛",)),
+        Term("B1", "S", "脾胃虚寒证", "诊断"),
+    ]
+)
+
+
+class TestNormalisation:
+    def test_a_name_is_found_exactly_with_or_without_its_ending(self) -> None:
+        for surface in ("脾胃虚寒证", "脾胃虚寒"):
+            (found,) = TABLE.candidates(surface)
+            assert (found.term.code, found.how, found.score) == ("B1", "exact", 1.0)
+
+    def test_an_alias_of_two_terms_is_ambiguous_and_not_guessed(self) -> None:
+        found = TABLE.normalise("胃脘痛")
+        assert found.ambiguous
+        assert {c.term.code for c in found.candidates} == {"A1", "A2"}
+
+    def test_a_name_like_it_is_ranked_below_an_alias(self) -> None:
+        found = TABLE.candidates("脾胃虚寒型")
+        assert found[0].term.code == "B1"
+        assert found[0].how == "ranked"
+        assert found[0].score < 0.9
+
+    def test_what_is_like_nothing_has_no_candidate(self) -> None:
+        found = TABLE.normalise("骨折")
+        assert found.candidates == ()
+        assert not found.ambiguous
+
+    def test_another_type_is_not_a_candidate(self) -> None:
+        assert TABLE.candidates("胃痛", "诊断") == []
+
+    def test_what_ships_has_its_codes_once(self) -> None:
+        terms = shipped_table().terms
+        assert len(terms) >= 200
+        assert len({(t.system, t.code, t.name) for t in terms}) == len(terms)
+
+
+class TestImport:
+    def test_a_table_of_the_syndrome_standard_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "s.tsv"
+        path.write_text(
+            "code\tstandard_number_GBT16751.2-2021\tterm\taliases\nB9\t1\t气虚证\t气弱|气亏\n"
+        )
+        (term,) = import_table(path)
+        assert (term.code, term.label, term.aliases) == ("B9", "诊断", ("气弱", "气亏"))
+
+    def test_what_is_imported_stands_beside_what_ships(self, tmp_path: Path) -> None:
+        path = tmp_path / "s.tsv"
+        path.write_text("code\tname\tpinyin\tmeridian\nST36\t足三里\tx\ty\n")
+        assert import_files([path], tmp_path / "data")[1] == 1
+        table = current(tmp_path / "data")
+        assert table.candidates("足三里")[0].term.code == "ST36"
+        assert len(table.terms) == len(shipped_table().terms) + 1
+
+    def test_a_strange_table_is_refused(self) -> None:
+        with pytest.raises(CorpusError, match="no table"):
+            layout_of(["a", "b"])
+
+    def test_the_shared_tables_are_read(self, shared: Path) -> None:
+        tables = sorted((shared / "data" / "terminology").glob("*.[tj]s*"))
+        counts = {p.name: len(import_table(p)) for p in tables}
+        assert counts["syndrome.tsv"] > 2000
+        assert counts["icd11_ch26.json"] > 1000
+
+
+class TestAssertion:
+    @pytest.mark.parametrize(
+        ("text", "surface", "kind", "about"),
+        [
+            ("头痛三天", "头痛", "present", "patient"),
+            ("无发热，咳嗽", "发热", "negated", "patient"),
+            ("无发热，咳嗽", "咳嗽", "present", "patient"),
+            ("否认高血压、糖尿病史", "糖尿病", "negated", "patient"),
+            ("未见黄疸", "黄疸", "negated", "patient"),
+            ("疑似肺炎", "肺炎", "uncertain", "patient"),
+            ("肺炎待排", "肺炎", "uncertain", "patient"),
+            ("既往哮喘", "哮喘", "historical", "patient"),
+            ("阑尾炎术后", "阑尾炎", "historical", "patient"),
+            ("其父有高血压", "高血压", "family", "family"),
+            ("父母无肿瘤", "肿瘤", "negated", "family"),
+            ("皮疹已退", "皮疹", "negated", "patient"),
+            ("无力三天，头痛", "头痛", "present", "patient"),
+        ],
+    )
+    def test_cues_decide(self, text: str, surface: str, kind: str, about: str) -> None:
+        start = text.index(surface)
+        found = assertion_of(text, Span(start, start + len(surface), "症状"))
+        assert (found.kind, found.about) == (kind, about)
+
+    def test_a_measure_of_prevention_is_not_negated_by_its_own_verb(self) -> None:
+        text = "忌食辛辣"
+        assert assertion_of(text, Span(0, 4, "预防")).kind == "present"
+
+    @pytest.mark.parametrize("kind", own.KINDS)
+    def test_nine_of_ten_spans_of_the_test_notes_are_asserted_as_annotated(
+        self, kind: own.Kind
+    ) -> None:
+        right = total = 0
+        for sentence in own.sentences(kind, "test"):
+            for span in sentence.spans:
+                found = assertion_of(
+                    sentence.text, Span(span.start, span.end, span.label),
+                    general=span.about == "general",
+                )
+                right += found.kind == span.assertion
+                total += 1
+        assert total
+        assert right / total >= 0.85
+
+
+class TestSyndromes:
+    COUNTS = count(
+        [Document(str(i), "虚寒喜温", (Span(0, 2, "诊断"), Span(2, 4, "症状"))) for i in range(4)]
+        + [Document(str(i), "湿热口苦", (Span(0, 2, "诊断"), Span(2, 4, "症状"))) for i in range(9)]
+    )
+
+    def test_a_finding_speaks_for_the_syndrome_it_came_with(self) -> None:
+        (found,) = self.COUNTS.suggest("喜温", [Span(0, 2, "症状")])
+        assert found.syndrome == "虚寒"
+        assert found.evidence[0].weight > 0
+        assert found.status == "preliminary"
+
+    def test_a_denied_finding_speaks_against(self) -> None:
+        text = "无口苦，喜温"
+        spans = [Span(1, 3, "症状"), Span(4, 6, "症状")]
+        assert [s.syndrome for s in self.COUNTS.suggest(text, spans)] == ["虚寒"]
+
+    def test_without_findings_nothing_is_suggested(self) -> None:
+        assert self.COUNTS.suggest("头痛", []) == []
+
+    def test_what_ships_is_read_as_it_was_written(self) -> None:
+        data = shipped_counts().to_json()
+        assert Cooccurrence.from_json(data).to_json() == data
+        assert len(shipped_counts().syndromes) > 50
