@@ -2,10 +2,14 @@
 Anvil: one process, one-second blocks, no consensus. For development and tests.
 
 Gas is free, and the state is kept on disk: a SIGTERM keeps everything, a SIGKILL may lose
-the last second. Order and time are what the process says they are, so finality is declared
-(depth 1) and a verifier says that it is not evidenced.
+the last second. Only the newest state is kept (docs/adr/0050-anvil-keeps-the-newest-state.md):
+blocks from before a restart can be named but not read, so `up` waits for two new ones. Order
+and time are what the process says they are, so finality is declared (depth 1) and a verifier
+says that it is not evidenced.
 """
 
+import gzip
+import json
 import os
 import platform
 import shutil
@@ -17,7 +21,8 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile
-from xinglin._chain.rpc import data
+from xinglin._chain.rpc import data, quantity
+from xinglin._chain.waiting import wait_for
 from xinglin._network import process
 from xinglin._network.engine import NetworkOptions, Progress, silent
 from xinglin._network.probe import ask
@@ -34,8 +39,10 @@ BLOCK_PERIOD = 1
 BASE_FEE = 1_000_000_000
 """Wei, where a fee is asked for: one gwei, as public networks count."""
 
-KEPT_STATES = 600
-"""Blocks whose state stays readable: ten minutes, well above `max_view_age`."""
+STATE_FILE = "state.json"
+
+FRESH_BLOCKS = 2
+"""Blocks after a restart until the final one has a state that can be read."""
 
 READY_SECONDS = 20.0
 """Anvil answers within 0.1 s; a crowded machine may need more."""
@@ -85,6 +92,7 @@ class Anvil:
         options: NetworkOptions,
         known: NetworkProfile | None,
     ) -> NetworkProfile:
+        _check_state(folder / "anvil" / STATE_FILE, expected=known is not None)
         chain_id = options.chain_id or (known.chain_id if known else CHAIN_ID)
         fee = known.fee if known else options.fee
         period = options.block_period or (known.block_period if known else BLOCK_PERIOD)
@@ -93,6 +101,10 @@ class Anvil:
         url = f"http://127.0.0.1:{port}"
         try:
             genesis = _wait_for_genesis(started, url)
+            if known is None:
+                _keep_first_state(folder / "anvil" / STATE_FILE, url)
+            else:
+                _wait_for_fresh_blocks(url)
         except BaseException:
             process.stop(started)
             raise
@@ -101,7 +113,7 @@ class Anvil:
                 process.stop(started)
                 raise ChainError(
                     f"expected the chain of {folder} to begin with {known.genesis.hex()}, "
-                    f"got {genesis.hex()}: its state file is another's or was lost"
+                    f"got {genesis.hex()}: its state file is another's"
                 )
             profile = replace(known, rpc=(url,))
         else:
@@ -174,9 +186,45 @@ def _command(program: str, port: int, *, chain_id: int, fee: FeeRule, period: in
         *("--hardfork", "london", *price),
         *(["--disable-min-priority-fee"] if fee is FeeRule.ZERO else []),
         *("--block-time", str(period), "--mixed-mining"),
-        *("--state", "state.json", "--state-interval", "1"),
-        *("--preserve-historical-states", "--max-persisted-states", str(KEPT_STATES)),
+        *("--state", STATE_FILE, "--state-interval", "1"),
     ]
+
+
+def _check_state(path: Path, *, expected: bool) -> None:
+    """
+    Raise `ChainError` where the state that Anvil would go on from is missing or cut off.
+
+    Anvil writes it in place, once a second: a kill within those few milliseconds leaves half
+    a file, of which nothing can be made.
+    """
+    if not expected:
+        return
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ChainError(
+            f"expected the chain's state in {path}, it was lost or is cut off: "
+            "remove the network's folder and begin anew"
+        ) from error
+
+
+def _keep_first_state(path: Path, url: str) -> None:
+    """Write the state of block 0 down: Anvil does so only after a second."""
+    answer = data(ask(url, "anvil_dumpState"))
+    try:
+        with path.open("xb") as file:
+            file.write(gzip.decompress(answer))
+    except FileExistsError:
+        pass
+
+
+def _wait_for_fresh_blocks(url: str) -> None:
+    began = quantity(ask(url, "eth_blockNumber"))
+
+    def look() -> bool | None:
+        return True if quantity(ask(url, "eth_blockNumber")) >= began + FRESH_BLOCKS else None
+
+    wait_for(look, timeout=READY_SECONDS, what="blocks after the restart")
 
 
 def _wait_for_genesis(started: Process, url: str) -> bytes:

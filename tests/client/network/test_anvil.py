@@ -87,6 +87,25 @@ class TestLifeOfANetwork:
             engine.up(tmp_path, NetworkOptions())
         assert not any(one.alive for one in engine.processes(tmp_path))
 
+    def test_half_a_state_file_is_told_from_a_whole_one(
+        self, engine: Anvil, tmp_path: Path
+    ) -> None:
+        engine.up(tmp_path, NetworkOptions())
+        engine.down(tmp_path)
+        state = tmp_path / "anvil" / "state.json"
+        state.write_bytes(state.read_bytes()[:-20])
+        with pytest.raises(ChainError, match="cut off"):
+            engine.up(tmp_path, NetworkOptions())
+
+    def test_what_is_final_can_be_read_right_after_a_restart(
+        self, engine: Anvil, tmp_path: Path
+    ) -> None:
+        engine.up(tmp_path, NetworkOptions())
+        engine.down(tmp_path)
+        pool = RpcPool(engine.up(tmp_path, NetworkOptions()))
+        assert pool.call(Address("0x0000000000000000000000000000000000000004"), b"hi") == b"hi"
+        assert pool.code(Account.generate().address, at=pool.final_view()) == b""
+
 
 class TestBadInput:
     def test_a_taken_port_is_named(self, engine: Anvil, tmp_path: Path) -> None:
