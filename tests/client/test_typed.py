@@ -74,8 +74,12 @@ class TestTypes:
         assert typed.encode_type(name, typed._PINNED_STRUCTS) == typed.TYPES[name]
 
     def test_the_referenced_types_are_sorted(self) -> None:
-        structs = {"Z": (("b", "B"), ("a", "A[]")), "A": (("x", "bool"),), "B": (("a", "A"),)}
-        assert typed.encode_type("Z", structs) == "Z(B b,A[] a)A(bool x)B(A a)"
+        # In whichever order the members stand.
+        others = {"A": (("x", "bool"),), "B": (("a", "A"),)}
+        one = {"Z": (("b", "B"), ("a", "A[]")), **others}
+        other = {"Z": (("a", "A[]"), ("b", "B")), **others}
+        assert typed.encode_type("Z", one) == "Z(B b,A[] a)A(bool x)B(A a)"
+        assert typed.encode_type("Z", other) == "Z(A[] a,B b)A(bool x)B(A a)"
 
 
 class TestDigest:
