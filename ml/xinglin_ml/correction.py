@@ -1,0 +1,132 @@
+"""
+A clinician's corrections: a new version of an inference's spans, linked to the old one.
+
+    edited = correct(text, old, [Remove(0), Add(Span(4, 6, "症状"))])
+    statement = predicate(of=old, by=new, reason=digest, claimed_at=now)
+
+The signing is the library's: this module makes the payload and the predicate. What was
+corrected can train a model only where the subject's grant allows research, and then without
+anything but text and spans.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from xinglin.errors import UsageError
+from xinglin.grant import Terms
+from xinglin.hashes import Digest
+from xinglin.purposes import RESEARCH_PURPOSE
+from xinglin.statement import Correction
+from xinglin_ml.annotation import Document, Span
+from xinglin_ml.schema import DIAGNOSTIC
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take away the span at this place of the old list."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Put in a span that was missed."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Replace the span at this place: other offsets, another label, or both."""
+
+    index: int
+    span: Span
+
+
+Edit = Remove | Add | Change
+
+
+def correct(text: str, old: Sequence[Span], edits: Sequence[Edit]) -> tuple[Span, ...]:
+    """
+    Return the spans after all edits, in order, without scores: a person stands behind them.
+
+    Raises `UsageError` for no edit at all, a place edited twice or not there, a strange label,
+    an overlap; `CorpusError` for offsets outside the text.
+    """
+    if not edits:
+        raise UsageError("expected at least one edit: a correction that changes nothing is none")
+    touched: set[int] = set()
+    added: list[Span] = []
+    for edit in edits:
+        if not isinstance(edit, Add):
+            if not 0 <= edit.index < len(old):
+                raise UsageError(f"expected a place below {len(old)}, got {edit.index}")
+            if edit.index in touched:
+                raise UsageError(f"place {edit.index} is edited twice")
+            touched.add(edit.index)
+        if not isinstance(edit, Remove):
+            added.append(edit.span)
+    kept = [s for i, s in enumerate(old) if i not in touched]
+    spans = tuple(
+        sorted(
+            (Span(s.start, s.end, s.label, s.subtype) for s in (*kept, *added)),
+            key=lambda s: s.key,
+        )
+    )
+    for span in spans:
+        if span.label not in DIAGNOSTIC.labels:
+            raise UsageError(f"expected one of {', '.join(DIAGNOSTIC.labels)}, got {span.label}")
+    for one, next_one in zip(spans, spans[1:], strict=False):
+        if next_one.start < one.end:
+            raise UsageError(f"spans at {one.start} and {next_one.start} overlap")
+    return Document("correction", text, spans).spans
+
+
+def predicate(*, of: Digest, by: Digest, reason: bytes, claimed_at: int) -> Correction:
+    """
+    Return the predicate of a correction statement, for the clinician to sign.
+
+    `of` and `by` are the manifests of the old and the new output record, `reason` the salted
+    digest of the clinician's words: a correction holds no finding. Raises `UsageError` where
+    both manifests are the same.
+    """
+    if of == by:
+        raise UsageError("a correction names two outputs, got the same twice")
+    return Correction(of=of, by=by, reason=reason, claimed_at=claimed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """One corrected text and the record that it belongs to."""
+
+    record: str
+    text: str
+    spans: tuple[Span, ...]
+
+
+def allows_training(terms: Terms) -> bool:
+    """
+    Return whether the terms of a grant let its records train a model.
+
+    They must name research as a purpose, permit it in their research part, and show the text
+    (view `whole` or `deidentified`). Whether the grant holds now is the caller's to check.
+    """
+    return (
+        RESEARCH_PURPOSE in terms.purposes
+        and terms.research is not None
+        and terms.view in ("whole", "deidentified")
+    )
+
+
+def training_documents(
+    corrected: Iterable[Corrected], allowed: Callable[[str], bool]
+) -> Iterator[Document]:
+    """
+    Yield documents to train on, of those records alone for which `allowed` answers true.
+
+    Ids are counted anew: a training file does not say which record a sentence came from.
+    """
+    number = 0
+    for one in corrected:
+        if allowed(one.record):
+            yield Document(f"c{number:06}", one.text, one.spans)
+            number += 1
