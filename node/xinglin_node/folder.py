@@ -22,6 +22,7 @@ from xinglin import canonical
 from xinglin._network.institution import Institution, InstitutionAccount, PowerName, RoleName
 from xinglin.canonical import JsonValue
 from xinglin.document import Blob64, Document
+from xinglin.encoding import base64url
 from xinglin.errors import InvalidEncoding, KeyFileError, UsageError
 from xinglin.keys import (
     Account,
@@ -95,7 +96,7 @@ def make(folder: Path, plan: Plan, passphrase: str) -> NodeKeys:
     )
     write_key_file(folder / KEYS_FILE, _secrets(keys), passphrase)
     if officer is not None:
-        secret: dict[str, JsonValue] = {"account": "0x" + officer.key.hex()}
+        secret: dict[str, JsonValue] = {"kind": "account", "key": base64url(officer.key)}
         write_key_file(folder / OFFICER_FILE, secret, passphrase)
     shares = split_recovery(recovery.seed, plan.threshold, plan.shares)
     for number, share in enumerate(shares, start=1):
