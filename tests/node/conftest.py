@@ -24,10 +24,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine, text
+from httpx import Response
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.exc import OperationalError
 
-from xinglin import seal
+from xinglin import canonical, consent, seal, typed
+from xinglin import grant as grants
 from xinglin._chain.profile import (
     Contracts,
     DeployedContract,
@@ -37,17 +39,37 @@ from xinglin._chain.profile import (
     NetworkProfile,
 )
 from xinglin.appointment import Appointment, Role, SignedAppointment, appoint
+from xinglin.encoding import base64url
 from xinglin.hashes import Digest
+from xinglin.history import history_digest
 from xinglin.keys import Account, HpkeIdentity
-from xinglin.names import Address, HistoryKey, Member, NetworkId, RecordId, SubjectId, UnixTime
+from xinglin.names import (
+    Address,
+    GrantId,
+    HistoryKey,
+    Member,
+    NetworkId,
+    RecordId,
+    SubjectId,
+    UnixTime,
+)
 from xinglin.note import LogKey
+from xinglin.request import AccessRequest
 from xinglin.seal import SealedBlob
-from xinglin.statement import attest, record_statement
+from xinglin.statement import Attestation, Proxy, Statement, attest, record_statement
 from xinglin_node.app import create_app, create_house
 from xinglin_node.authority import credentials_of
-from xinglin_node.chain.tables import AccountRow, MemberRow, MemberStatusRow, ViewRow
+from xinglin_node.chain.tables import (
+    AccountRow,
+    CheckpointRow,
+    MemberRow,
+    MemberStatusRow,
+    ViewRow,
+)
+from xinglin_node.chain.tables import GrantRow as ChainGrantRow
 from xinglin_node.chain.view import POWER_ANCHOR, POWER_APPOINT, POWER_WITNESS
 from xinglin_node.house import NodeHouse, NodeKeys
+from xinglin_node.log.tables import DisclosureRow
 from xinglin_node.log.writer import Write
 from xinglin_node.sessions.credential import Holder
 from xinglin_node.settings import NodeSettings
@@ -427,3 +449,239 @@ def run_node() -> Callable[..., object]:
 def as_address(text_: str) -> Address:
     """For tests that read addresses from JSON."""
     return Address(text_)
+
+
+@dataclass
+class Patient:
+    """A data subject with a device."""
+
+    subject: SubjectId
+    history_key: HistoryKey
+    account: Account
+    identity: HpkeIdentity
+    enrolment: Digest
+
+
+@dataclass
+class Consenting:
+    """A scene in which patients grant: the chain's tables are what a test says they are."""
+
+    scene: Scene
+
+    def patient(self, *, anchored: bool = True, proxies: tuple[Proxy, ...] = ()) -> Patient:
+        """Enrol somebody with an account; `anchored` before anything else happens."""
+        scene, desk = self.scene, self.scene.someone("desk")
+        subject, key = scene.register(desk)
+        account, identity = Account.generate(), HpkeIdentity.generate()
+        now = int(scene.clock())
+        message: dict[str, object] = {
+            "custodian": scene.house.member,
+            "account": account.address,
+            "keyDigest": identity.key_digest,
+            "historyDigest": history_digest(key),
+            "issuedAt": now,
+        }
+        body = {
+            "account": account.address,
+            "publicKey": base64url(identity.recipient.public_key),
+            "proxies": [proxy.to_json() for proxy in proxies],
+            "issuedAt": now,
+            "signature": base64url(
+                typed.sign(scene.house.domain, "Enrolment", message, account)
+            ),
+        }
+        enrolment = scene.enrol(desk, subject, body)
+        if anchored:
+            self.anchor(at=now - 60)
+        return Patient(subject, key, account, identity, enrolment)
+
+    def anchor(self, *, at: int) -> None:
+        """Say that the chain has a final checkpoint of the whole log, from time `at`."""
+        house, head = self.scene.house, self.scene.house.writer.head
+
+        def work(write: Write) -> None:
+            write.session.merge(
+                CheckpointRow(
+                    member=house.member, generation=head.generation, size=head.size,
+                    root=head.root, time=at, block=5,
+                )
+            )  # fmt: skip
+
+        house.writer.submit(work).result()
+
+    def record(
+        self, patient: Patient, author: Someone | None = None, **changes: object
+    ) -> RecordId:
+        """Submit a record of the patient's."""
+        author = author or self.scene.someone("physician")
+        sealed = self.scene.seal(author.account, patient.subject, patient.enrolment, **changes)
+        answer = self.scene.submit(author, sealed)
+        assert answer.status_code == 201, answer.text
+        return sealed.record
+
+    def terms(
+        self, patient: Patient, grantor: Account, *, to: int = OTHER_MEMBER, **changes: object
+    ) -> bytes:
+        """Terms that let a physician of `to` treat; `changes` replace members of them."""
+        word = grants.sign_grant_account(
+            self.scene.house.member, grantor.address, patient.account, self.scene.house.domain
+        )
+        given: dict[str, object] = {
+            "type": "urn:xinglin:terms:1",
+            "sentence": "我同意。",
+            "salt": base64url(secrets.token_bytes(32)),
+            "subject": {
+                "enrolment": patient.enrolment.text,
+                "account": patient.account.address,
+                "signature": base64url(word),
+            },
+            "grantee": {"member": to, "role": "physician", "account": None, "project": None},
+            "scope": {
+                "records": None, "categories": ["outpatient-note"],
+                "from": None, "to": None, "versions": "all",
+            },
+            "purposes": ["TREAT"],
+            "research": None,
+            "view": "whole",
+            "frequency": None,
+            "onward": False,
+            "evidence": None,
+        }  # fmt: skip
+        return canonical.encode(given | changes)
+
+    def sign(
+        self, patient: Patient, *, grantor: Account | None = None, **changes: object
+    ) -> consent.SignedGrant:
+        """A grant of thirty days, signed by a fresh account."""
+        account = grantor or Account.generate()
+        return consent.sign(
+            self.terms(patient, account, **changes),
+            custodian=self.scene.house.member,
+            account=account,
+            days=30,
+            now=UnixTime(int(self.scene.clock())),
+            consents=self.scene.house.consents_domain,
+        )
+
+    def deposit(self, signed: consent.SignedGrant, **changes: object) -> Response:
+        """Bring a grant to the node."""
+        grant = signed.grant
+        signature = changes.pop("signature", signed.signature)
+        message: dict[str, object] = {
+            "custodian": grant.custodian,
+            "grantor": grant.grantor,
+            "terms": grant.terms.decode(),
+            "notBefore": grant.not_before,
+            "expiresAt": grant.expires_at,
+            "deadline": grant.deadline,
+        }
+        return self.scene.client.post(
+            "/v1/grants",
+            json={
+                "grant": message | changes,
+                "signature": base64url(signature),
+            },
+        )
+
+    def on_chain(self, signed: consent.SignedGrant, **changes: object) -> None:
+        """Say that the chain has the grant, given a moment ago; `changes` replace its state."""
+        now = int(self.scene.clock())
+        given: dict[str, object] = {
+            "grant_id": signed.id,
+            "custodian": signed.grant.custodian,
+            "grantor": signed.grant.grantor,
+            "terms_digest": grants.terms_digest(signed.grant.terms),
+            "how": 1,
+            "given_at": now - 2,
+            "not_before": signed.grant.not_before,
+            "expires_at": signed.grant.expires_at,
+            "revoked_at": 0,
+            "revoked_by": 0,
+            "block": 9,
+        }
+
+        def work(write: Write) -> None:
+            write.session.merge(ChainGrantRow(**(given | changes)))
+
+        self.scene.house.writer.submit(work).result()
+
+    def given(self, patient: Patient, **changes: object) -> consent.SignedGrant:
+        """A grant that is deposited, and that the chain has."""
+        signed = self.sign(patient, **changes)
+        answer = self.deposit(signed)
+        assert answer.status_code == 201, answer.text
+        self.on_chain(signed)
+        return signed
+
+    def view(self, *, age: int = 0, head_ahead: int = 0) -> None:
+        """Move the final view `age` seconds back, and the newest block ahead of the clock."""
+        now = int(self.scene.clock())
+
+        def work(write: Write) -> None:
+            row = write.session.get(ViewRow, 1)
+            assert row is not None
+            row.time, row.head_time = now - age, now + head_ahead
+
+        self.scene.house.writer.submit(work).result()
+
+    def request(
+        self,
+        asker: Someone | Patient,
+        *records: RecordId,
+        ground: str = "grant",
+        purpose: str = "TREAT",
+        grant: GrantId | None = None,
+        **changes: object,
+    ) -> dict[str, object]:
+        """The body of a signed access request; `changes` replace members of the request."""
+        now = int(self.scene.clock())
+        given: dict[str, object] = {
+            "id": "0x" + secrets.token_hex(32),
+            "custodian": self.scene.house.member,
+            "ground": ground,
+            "grantId": "0x" + (grant or bytes(32)).hex(),
+            "purpose": purpose,
+            "research": "",
+            "reasonDigest": "0x" + "00" * 32,
+            "items": [{"record": str(record), "version": 0} for record in records],
+            "keyDigest": "0x" + asker.identity.key_digest.hex(),
+            "issuedAt": now,
+            "deadline": now + 300,
+        }
+        request = AccessRequest.from_json(given | changes)
+        signature = typed.sign(
+            self.scene.house.domain, "AccessRequest", request.message(), asker.account
+        )
+        return {
+            "request": request.to_json(),
+            "signature": base64url(signature),
+            "appointment": asker.signed.to_json() if isinstance(asker, Someone) else None,
+            "publicKey": base64url(asker.identity.recipient.public_key),
+            "reason": None,
+        }
+
+    def ask(self, asker: Someone | Patient, *records: RecordId, **asked: object) -> Response:
+        """Ask for records."""
+        return self.scene.client.post("/v1/access", json=self.request(asker, *records, **asked))
+
+    def entries(self, kind: str) -> list[Statement]:
+        """Every logged statement of one type, in order."""
+        with self.scene.house.database.reading() as session:
+            rows = session.scalars(
+                select(DisclosureRow)
+                .where(DisclosureRow.kind == kind)
+                .order_by(DisclosureRow.index)
+            )
+            return [Attestation.decode(row.attestation).read() for row in rows]
+
+
+@pytest.fixture
+def consenting(scene: Scene) -> Consenting:
+    """Patients who grant, on each database."""
+    return Consenting(scene)
+
+
+@pytest.fixture
+def sqlite_consenting(sqlite_scene: Scene) -> Consenting:
+    """Patients who grant, on SQLite."""
+    return Consenting(sqlite_scene)
