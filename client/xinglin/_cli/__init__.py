@@ -8,6 +8,7 @@ The node and the models add their groups through the entry point group
 import importlib
 import sys
 from importlib.metadata import entry_points
+from typing import cast
 
 import click
 import typer
@@ -55,12 +56,12 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _GROUPS:
             module = importlib.import_module(f"xinglin._cli.{cmd_name}")
-            command = get_command(module.app)
+            command = _as_click(module.app)
         elif cmd_name in _COMMANDS:
             module = importlib.import_module(f"xinglin._cli.{cmd_name}")
             single = typer.Typer(add_completion=False)
             single.command(name=cmd_name)(getattr(module, cmd_name))
-            command = get_command(single)
+            command = _as_click(single)
         elif cmd_name in _EXTRAS:
             command = _from_extra(cmd_name)
         else:
@@ -74,11 +75,16 @@ class _Lazy(click.Group):
             formatter.write_dl(list(helps.items()))
 
 
+def _as_click(app: typer.Typer) -> click.Command:
+    # typer builds on a copy of click that it carries; the two are alike where we use them.
+    return cast(click.Command, get_command(app))
+
+
 def _from_extra(name: str) -> click.Command:
     extra, _ = _EXTRAS[name]
     found = [point for point in entry_points(group="xinglin.commands") if point.name == name]
     try:
-        return get_command(found[0].load())
+        return _as_click(found[0].load())
     except (IndexError, ModuleNotFoundError):
         pass
 
@@ -122,6 +128,10 @@ def main(arguments: list[str] | None = None) -> None:
     except TyperException as error:
         output.errors.print(error.format_message(), markup=False, soft_wrap=True)
         sys.exit(output.WRONG_USAGE)
+    except OSError as error:
+        # A full disk, a file that vanished while it was read: not ours, and said all the same.
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(output.fail(UsageError(f"{where}{error.strerror}"), as_json="--json" in arguments))
     except (click.Abort, typer.Abort, KeyboardInterrupt):
         output.errors.print("interrupted")
         sys.exit(output.REFUSED)

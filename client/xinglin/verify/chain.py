@@ -7,15 +7,15 @@ Nothing here asks an RPC endpoint. What a bundle does not prove is `EvidenceErro
 from collections.abc import Callable, Iterable
 from typing import Self
 
-from xinglin import storage
+from xinglin import headers, storage
 from xinglin.bundle import Evidence, StateProof
 from xinglin.document import hex0x
 from xinglin.errors import EvidenceError, StateProofError, TrustError
 from xinglin.grant import GrantState
-from xinglin.headers import clique, header, qbft, state
+from xinglin.headers import header, state
 from xinglin.names import Address, Generation, GrantId, Member, UnixTime
 from xinglin.storage import AccountWord, Place
-from xinglin.trust import ContractName, TrustRoot
+from xinglin.trust import ContractName, KnownBlock, TrustRoot
 from xinglin.verify.verified import Reach
 
 MAX_CHANGES = 1000
@@ -117,49 +117,40 @@ class ProvenChain:
 def _follow(trust: TrustRoot, evidence: Evidence) -> Reach:
     """Step 2: from the trust root's block to the evidence's header, by its seals."""
     if trust.engine == "anvil":
-        return Reach(False, "development chain: order and time are not evidenced")
+        return Reach(False, headers.DEVELOPMENT)
     if not evidence.headers:
         return Reach(False, "the bundle brings no headers: who sealed its block is not evidenced")
-    view = _start(trust, evidence.headers[0])
-    target = header.parse(evidence.header)
-    found_at: int | None = None
+    followed = [_start(trust, evidence.headers[0])]
     for rlp in evidence.headers[1:]:
-        view = view.follow(rlp)
-        if rlp == evidence.header:
-            found_at = view.number
-    if evidence.headers[0] == evidence.header:
-        found_at = target.number
-    if found_at is None:
+        followed.append(followed[-1].follow(rlp))
+    if evidence.header not in evidence.headers:
         raise EvidenceError("the headers do not lead to the block whose state is proven")
-    if view.number - found_at < trust.finality.depth:
+    at = evidence.headers.index(evidence.header)
+    above = followed[at + 1 :]
+    if len(above) < trust.finality.depth:
         raise EvidenceError(
-            f"expected {trust.finality.depth} blocks on block {found_at}, got "
-            f"{view.number - found_at}: it is not final"
+            f"expected {trust.finality.depth} blocks on block {followed[at].number}, "
+            f"got {len(above)}: it is not final"
         )
-    return Reach(True, _sealed_sentence(trust, view))
+    return Reach(True, headers.describe(followed[at], above))
 
 
-def _start(trust: TrustRoot, first: bytes) -> clique.View | qbft.View:
-    known = trust.genesis
+def _start(trust: TrustRoot, first: bytes) -> headers.View:
+    known = trust.genesis or trust.checkpoint
     if known is None:
-        raise EvidenceError("headers from a later block are followed by the verifier's own store")
-    view: clique.View | qbft.View
-    if trust.engine == "qbft":
-        view = qbft.genesis(first, rules=qbft.Rules(known.epoch_length, known.block_period))
-    else:
-        view = clique.genesis(first, rules=clique.Rules(known.epoch_length, known.block_period))
-    if view.block_hash != known.hash:
-        raise TrustError(
-            f"expected block {hex0x(known.hash)} at the start, got {hex0x(view.block_hash)}"
-        )
-    return view
-
-
-def _sealed_sentence(trust: TrustRoot, view: clique.View | qbft.View) -> str:
-    start = "genesis" if trust.genesis is not None else "the trusted block"
-    return (
-        f"sealed by {len(view.sealed_by)} of {len(view.validators)} validators known from {start}"
+        raise TrustError("expected a trust root with a genesis or a checkpoint")
+    rules = headers.rules_of(
+        trust.engine, epoch_length=known.epoch_length, block_period=known.block_period
     )
+    block_hash = header.BlockHash(known.hash)
+    if isinstance(known, KnownBlock):
+        return headers.resume(
+            first,
+            block_hash=block_hash,
+            validators=[Address(one) for one in known.validators],
+            rules=rules,
+        )
+    return headers.begin(first, block_hash=block_hash, rules=rules)
 
 
 def _prove_words(

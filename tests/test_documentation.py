@@ -1,0 +1,142 @@
+"""What the documents show, runs; what they name, exists."""
+
+import doctest
+import importlib
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xinglin
+from xinglin import _cli
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contracts/*.md")])
+
+LIBRARY = sorted(
+    module.name
+    for module in pkgutil.walk_packages(xinglin.__path__, prefix="xinglin.")
+    if not module.name.startswith(("xinglin._cli", "xinglin._demo", "xinglin.__main__"))
+)
+
+
+def python_blocks(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+class TestReadme:
+    TEXT = (ROOT / "README.md").read_text("utf-8")
+
+    def test_its_python_runs_and_prints_the_note(self) -> None:
+        (block,) = python_blocks(self.TEXT)
+        shown = subprocess.run(
+            [sys.executable, "-c", block], capture_output=True, text=True, check=True
+        )
+        assert shown.stdout == "头痛三天，舌红苔黄。\n"
+        assert len(block.strip().splitlines()) <= 12
+
+    def test_its_commands_are_targets_of_make(self) -> None:
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+        named = set(re.findall(r"\bmake ([a-z-]+)", self.TEXT))
+        assert {"demo", "test"} <= named <= set(targets)
+
+    def test_the_makefile_has_ten_targets_or_fewer(self) -> None:
+        targets = re.findall(
+            r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE
+        )
+        assert len(targets) <= 11  # ten, and the list of them
+
+
+class TestLinks:
+    @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+    def test_every_relative_link_leads_to_a_file(self, path: Path) -> None:
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8")):
+            if "://" not in target:
+                assert (path.parent / target).exists(), target
+
+    @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+    def test_every_file_that_is_named_exists(self, path: Path) -> None:
+        folders = "docs|contracts|client|node|ml|tests|scripts"
+        pattern = rf"`((?:{folders})/[\w./-]+\.(?:md|py|sol|js|json|toml))`"
+        for target in re.findall(pattern, path.read_text("utf-8")):
+            assert (ROOT / target).exists(), target
+
+
+class TestExamples:
+    @pytest.mark.parametrize("name", LIBRARY)
+    def test_those_in_docstrings_run(self, name: str) -> None:
+        module = importlib.import_module(name)
+        results = doctest.testmod(module, optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+        assert results.failed == 0
+
+
+class TestModules:
+    @pytest.mark.parametrize("name", LIBRARY)
+    def test_each_says_what_it_is_for(self, name: str) -> None:
+        assert (importlib.import_module(name).__doc__ or "").strip()
+
+
+class TestImportIsCheap:
+    def test_it_loads_none_of_the_heavy_ones(self) -> None:
+        code = (
+            "import sys, xinglin, json; import xinglin.seal, xinglin.merkle, xinglin.grant; "
+            "print(json.dumps([m for m in ('web3', 'torch', 'fastapi', 'httpx', 'onnxruntime', "
+            "'eth_account') if m in sys.modules]))"
+        )
+        shown = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert json.loads(shown.stdout) == []
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command that there is, as one types it."""
+    import click
+
+    found: list[tuple[str, ...]] = []
+    root = _cli._xinglin
+    context = click.Context(root)
+    for name in root.list_commands(context):
+        command = root.get_command(context, name)
+        found.append((name,))
+        children = getattr(command, "commands", None)
+        if children:
+            found += [(name, child) for child in children]
+            for child, inner in children.items():
+                found += [(name, child, leaf) for leaf in getattr(inner, "commands", {}) or {}]
+    return found
+
+
+class TestCommands:
+    def test_those_that_were_promised_are_there(self) -> None:
+        promised = """keys new, keys show, keys recover, network up, network down, network status,
+        network deploy, network genesis, network export, node init, node serve, subject enrol,
+        subject history, record submit, record show, record open, record list, consent grant,
+        consent witness, consent revoke, consent show, access request, access open, access list,
+        verify, member propose, member vote, member list, member change, member freeze,
+        appointment issue, appointment reissue, appointment withdraw, model register, model vote,
+        model list, inference rerun, ner predict, demo"""
+        there = {" ".join(command) for command in commands()}
+        assert {" ".join(one.split()) for one in promised.split(",")} <= there
+
+    def test_each_has_help_that_teaches_and_json(self) -> None:
+        import click
+
+        for path in commands():
+            command: click.Command = _cli._xinglin
+            for name in path:
+                command = command.get_command(click.Context(command), name)  # type: ignore[attr-defined]
+            assert command.help, path
+            if not getattr(command, "commands", None):
+                options = {opt for param in command.params for opt in param.opts}
+                assert "--json" in options or path == ("node", "serve"), path
+
+    def test_help_ends_with_0_and_nonsense_with_2(self) -> None:
+        for arguments, code in ((["--help"], 0), (["keys", "--help"], 0), (["nonsense"], 2)):
+            with pytest.raises(SystemExit) as ended:
+                _cli.main(arguments)
+            assert ended.value.code == code
