@@ -11,7 +11,6 @@ and objects, and nothing else. `decode` accepts exactly what `encode` writes.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Never, cast
 
@@ -28,16 +27,19 @@ MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 """Nesting beyond any format of ours; keeps hostile input from exhausting the stack."""
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+"""
+Writes what RFC 8785 asks of strings, integers, booleans and null, many times faster than the
+general library. It sorts by code point, which is the order of UTF-16 only for keys in ASCII:
+anything else goes through `rfc8785`. A test holds the two equal.
+"""
 
 
 def encode(value: JsonValue) -> bytes:
-    """Return the canonical bytes of `value`. Raises `InvalidEncoding` for what may not be signed."""
-    _check(value, depth=0)
-    try:
-        return rfc8785.dumps(cast(Any, value))
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise InvalidEncoding(f"no canonical form: {error}") from error
+    """Return the canonical bytes of `value`. Raises `InvalidEncoding` for what has none."""
+    return _write(value, plain=_check(value, depth=0))
 
 
 def decode(data: bytes) -> JsonValue:
@@ -48,8 +50,8 @@ def decode(data: bytes) -> JsonValue:
     white space, another order of keys, duplicate keys, escapes that need not be,
     floats, integers out of range, lone surrogates, trailing bytes.
     """
-    value = parse(data)
-    if encode(value) != data:
+    value = _load(data)
+    if _write(value, plain=_check(value, depth=0)) != data:
         raise InvalidEncoding("expected canonical JSON (RFC 8785), got another form of it")
     return value
 
@@ -68,21 +70,32 @@ def parse(data: bytes) -> JsonValue:
 
     For files that a person may have edited or that a tool has laid out anew.
     """
+    value = _load(data)
+    # Writing it is what finds a lone surrogate, wherever it stands.
+    _write(value, plain=_check(value, depth=0))
+    return value
+
+
+def _load(data: bytes) -> JsonValue:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidEncoding(f"expected UTF-8, got a bad byte at {error.start}") from error
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object_without_duplicates,
-            parse_float=_refuse_number,
-            parse_constant=_refuse_number,
-        )
+        return cast(JsonValue, _DECODER.decode(text))
     except (ValueError, RecursionError) as error:
         raise InvalidEncoding(f"expected JSON: {error}") from error
-    _check(value, depth=0)
-    return cast(JsonValue, value)
+
+
+def _write(value: JsonValue, *, plain: bool) -> bytes:
+    try:
+        if plain:
+            return _ENCODER.encode(value).encode()
+        return rfc8785.dumps(cast(Any, value))
+    except UnicodeEncodeError as error:
+        raise InvalidEncoding("expected Unicode text, got a lone surrogate") from error
+    except (rfc8785.CanonicalizationError, TypeError) as error:
+        raise InvalidEncoding(f"no canonical form: {error}") from error
 
 
 def _object_without_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
@@ -96,32 +109,73 @@ def _refuse_number(text: str) -> Never:
     raise InvalidEncoding(f"expected an integer, got {text[:24]}")
 
 
-def _check(value: object, depth: int) -> None:
-    if depth > MAX_DEPTH:
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object_without_duplicates,
+    parse_float=_refuse_number,
+    parse_constant=_refuse_number,
+)
+
+
+def _check(value: object, depth: int) -> bool:
+    """
+    Refuse what may not be signed; return whether `_ENCODER` writes it canonically.
+
+    The exact types come first: nearly everything is of them, and this runs over every
+    value that is signed, logged or read.
+    """
+    kind = type(value)
+    if value is None or kind is str or kind is bool:
+        return True
+    if kind is int:
+        _check_integer(cast(int, value))
+        return True
+    if kind is dict:
+        return _check_object(cast(Mapping[object, object], value), depth)
+    if kind is list or kind is tuple:
+        return _check_array(cast(Sequence[object], value), depth)
+    return _check_other(value, depth)
+
+
+def _check_object(value: Mapping[object, object], depth: int) -> bool:
+    if depth >= MAX_DEPTH and value:
         raise InvalidEncoding(f"expected at most {MAX_DEPTH} levels of nesting")
-    if value is None or isinstance(value, bool):
-        return
+    plain = True
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise InvalidEncoding(f"expected text as key, got {type(key).__name__}")
+        if not _check(item, depth + 1) or not key.isascii():
+            plain = False
+    return plain
+
+
+def _check_array(value: Sequence[object], depth: int) -> bool:
+    if depth >= MAX_DEPTH and value:
+        raise InvalidEncoding(f"expected at most {MAX_DEPTH} levels of nesting")
+    plain = True
+    for item in value:
+        if not _check(item, depth + 1):
+            plain = False
+    return plain
+
+
+def _check_other(value: object, depth: int) -> bool:
+    """Kinds of text, numbers and containers that are not Python's own: the general library's."""
     if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, int):
-        if not 0 <= value <= MAX_INTEGER:
-            raise InvalidEncoding("expected an integer from 0 to 2^53 - 1, got another")
-    elif isinstance(value, Mapping):
-        for key, item in cast(Mapping[object, object], value).items():
-            if not isinstance(key, str):
-                raise InvalidEncoding(f"expected text as key, got {type(key).__name__}")
-            _check_text(key)
-            _check(item, depth + 1)
-    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        for item in cast(Sequence[object], value):
-            _check(item, depth + 1)
-    else:
-        raise InvalidEncoding(
-            "expected text, booleans, null, integers, arrays or objects, "
-            f"got {type(value).__name__}"
-        )
+        return False
+    if isinstance(value, int):
+        _check_integer(value)
+        return False
+    if isinstance(value, Mapping):
+        _check_object(cast(Mapping[object, object], value), depth)
+        return False
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        _check_array(cast(Sequence[object], value), depth)
+        return False
+    raise InvalidEncoding(
+        f"expected text, booleans, null, integers, arrays or objects, got {type(value).__name__}"
+    )
 
 
-def _check_text(text: str) -> None:
-    if _LONE_SURROGATE.search(text):
-        raise InvalidEncoding("expected Unicode text, got a lone surrogate")
+def _check_integer(value: int) -> None:
+    if not 0 <= value <= MAX_INTEGER:
+        raise InvalidEncoding("expected an integer from 0 to 2^53 - 1, got another")

@@ -7,6 +7,7 @@ message says where it stands, never what stood there.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any, Self, cast
 from uuid import UUID
 
@@ -123,8 +124,14 @@ def _read_uuid(value: object) -> object:
     return value
 
 
+@lru_cache(maxsize=4096)
+def _has_checksum(address: str) -> bool:
+    # A Keccak hash each; a node reads the same few accounts thousands of times.
+    return is_checksum_address(address)
+
+
 def _read_address(value: object) -> object:
-    if not isinstance(value, str) or not is_checksum_address(value):
+    if not isinstance(value, str) or not _has_checksum(value):
         raise ValueError("expected an address with EIP-55 checksum")
     return value
 
