@@ -238,6 +238,10 @@ def genesis(
     subnet: Annotated[
         str, typer.Option(help="First three numbers of the containers' addresses.")
     ] = "172.28.5",
+    account: Annotated[
+        list[str] | None,
+        typer.Option(help="May send before there is a Consortium: who deploys it. Repeatable."),
+    ] = None,
     passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -247,13 +251,21 @@ def genesis(
     Genesis block, node keys (encrypted), static nodes, permissions, settings and the profile.
     Each institution keeps its own key; a consortium that starts on several sites gives each
     its folder and destroys the others' copies.
+
+    Name with --account who will run `network deploy --key`: Besu refuses everybody else.
     """
     from xinglin._network.besu import BesuOptions, write_network
+    from xinglin.names import Address
 
     if engine != "qbft":
         raise UsageError(f"expected the engine qbft, got {engine}: the others need no files")
     passphrase = read_passphrase(passphrase_file, confirm=True)
-    options = BesuOptions(validators=validators, chain_id=chain_id, subnet=subnet)
+    options = BesuOptions(
+        validators=validators,
+        chain_id=chain_id,
+        subnet=subnet,
+        accounts=tuple(Address(one) for one in account or ()),
+    )
     with steps(as_json=json) as say:
         written = write_network(out, options, passphrase, say)
     value: dict[str, JsonValue] = {
@@ -329,6 +341,35 @@ def permissions(
         [f"{len(accounts)} accounts written to {out}"],
         as_json=json,
     )
+
+
+@app.command()
+def watch(
+    network: NetworkOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of /metrics.")] = 9200,
+    saved: Annotated[
+        Path | None, typer.Option(help="File that remembers how far the headers were followed.")
+    ] = None,
+    every: Annotated[float, typer.Option(min=1.0, help="Seconds between two looks.")] = 10.0,
+) -> None:
+    """
+    Show the chain's health as Prometheus metrics until stopped: head age, nodes, missed turns.
+
+    Headers are followed from genesis, so that a validator that misses its turns, and a header
+    that the validators did not seal, are seen whatever the nodes say.
+    """
+    from xinglin._network.exporter import serve
+
+    profile = open_network(network)
+    with (
+        open_pool(profile, contracts=False) as pool,
+        serve(pool, host=host, port=port, saved=saved) as exporter,
+    ):
+        output.errors.print(f"metrics at http://{host}:{port}/metrics", markup=False)
+        while True:
+            exporter.look()
+            time.sleep(every)
 
 
 @app.command()
