@@ -492,7 +492,7 @@ class Consenting:
         }
         enrolment = scene.enrol(desk, subject, body)
         if anchored:
-            self.anchor(at=now - 60)
+            self.anchor(at=now - 3600)
         return Patient(subject, key, account, identity, enrolment)
 
     def anchor(self, *, at: int) -> None:
@@ -592,7 +592,7 @@ class Consenting:
             "grantor": signed.grant.grantor,
             "terms_digest": grants.terms_digest(signed.grant.terms),
             "how": 1,
-            "given_at": now - 2,
+            "given_at": now - 40,
             "not_before": signed.grant.not_before,
             "expires_at": signed.grant.expires_at,
             "revoked_at": 0,

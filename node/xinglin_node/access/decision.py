@@ -164,19 +164,18 @@ def decide_for_grant(
     chosen: list[Chosen] = []
     kept: list[Kept] = []
     for position, item, held in mine:
-        refused_item = ConsentError("terms", "unreadable")
+        of_item = ConsentError("terms", "unreadable") if terms is None else None
         if terms is not None:
             try:
                 check_item(terms, _facts(held, terms, case))
-                if refused_all is None:
-                    chosen.append(Chosen(position, held))
-                    continue
-                refused_item = refused_all
             except ConsentError as error:
-                refused_item = error
-        in_scope = refused_item.term not in ("scope", "enrolment")
-        term = refused_all.term if refused_all is not None else refused_item.term
-        kept.append(Kept(position, item, term, told=told and in_scope))
+                of_item = error
+        refused = refused_all or of_item
+        if refused is None:
+            chosen.append(Chosen(position, held))
+            continue
+        in_scope = of_item is None or of_item.term not in ("scope", "enrolment")
+        kept.append(Kept(position, item, refused.term, told=told and in_scope))
     return Decision(case.subject, tuple(chosen), tuple(kept))
 
 
