@@ -1,6 +1,7 @@
 // Measures what the contracts cost on Hardhat's London network and prints it beside its bounds.
 //
-//   npx hardhat build --no-tests && HARDHAT_NETWORK=default node scripts/gas.js [--json]
+//   HARDHAT_NETWORK=default node scripts/gas.js [--json]
+import hre from "hardhat";
 import { anchoredBy, carry, deploy, grantOf, GRANT_TYPES, NO_ANCHOR, REVOCATION_TYPES } from "../tests/contracts/scene.js";
 import { Tree } from "../tests/contracts/tree.js";
 
@@ -9,6 +10,7 @@ const MOST_FIRST_ANCHOR = 95_000n;
 const MOST_LATER_ANCHOR = 105_000n;
 const MOST_GRANT = 120_000n;
 
+await hre.tasks.getTask("build").run({ noTests: true, quiet: true });
 const scene = await deploy();
 const { ethers, consortium, checkpoints, consents, models, anchor, govern, witness } = scene;
 const rows = [];
@@ -74,8 +76,26 @@ async function governance() {
   await measure("freezing", consortium.connect(anchor[3]).freeze());
 }
 
+/** What a founding and a succession cost, of which the block's gas limit has to allow the second. */
+async function deployments() {
+  const founding = await consortium.deploymentTransaction().wait();
+  rows.push({ what: "founding by four hospitals", gas: founding.gasUsed });
+  const next = await ethers.deployContract("Consortium", [
+    await consortium.networkId(),
+    await consortium.getAddress(),
+    [],
+    72 * 3600,
+    14 * 86_400,
+  ]);
+  const { gasUsed } = await next.deploymentTransaction().wait();
+  rows.push({ what: "succession of four members, 16 accounts", gas: gasUsed });
+  const code = (await next.getDeployedCode()).length / 2 - 1;
+  rows.push({ what: "  of which the code alone", gas: BigInt(code * 200) });
+}
+
 await anchors();
 await grants();
+await deployments();
 await governance();
 if (process.argv.includes("--json")) {
   console.log(JSON.stringify(rows.map(({ what, gas, most }) => ({ what, gas: Number(gas), most: most && Number(most) }))));
