@@ -10,19 +10,16 @@ the chain need not trust the log. A node carries checkpoints by an outbox of its
 is the verb for one of them, and for those who only read.
 """
 
-import re
-
 from xinglin._chain.checkpoints import Anchor, Anchored, Checkpoints
 from xinglin._chain.rpc import RpcPool, View
 from xinglin._chain.sender import Phase, Sender
 from xinglin.checkpoint import Checkpoint
-from xinglin.errors import ChainError, InvalidEncoding, UsageError
+from xinglin.errors import ChainError, UsageError
+from xinglin.history import read_origin
 from xinglin.merkle import ConsistencyProof
-from xinglin.names import Generation, Member, NetworkId, NodeHash, Origin
+from xinglin.names import Generation, Member, NodeHash, Origin
 
-__all__ = ["Anchor", "Anchored", "anchor", "fetch_anchor", "fetch_history", "read_origin"]
-
-_ORIGIN = re.compile(r"xinglin\.network/([0-9a-f]{32})/([1-9][0-9]*)/(0|[1-9][0-9]*)")
+__all__ = ["Anchor", "Anchored", "anchor", "fetch_anchor", "fetch_history"]
 
 
 def anchor(
@@ -73,15 +70,6 @@ def fetch_history(pool: RpcPool, origin: Origin, *, at: View | None = None) -> l
     member, generation = _own_log(pool, origin)
     view = pool.final_view() if at is None else at
     return Checkpoints(pool).history(member, generation, at=view)
-
-
-def read_origin(origin: str) -> tuple[NetworkId, Member, Generation]:
-    """Read network, member and generation from a log's name. Raises `InvalidEncoding`."""
-    match = _ORIGIN.fullmatch(origin)
-    if match is None:
-        raise InvalidEncoding("expected xinglin.network/<network id>/<member>/<generation>")
-    network, member, generation = match.groups()
-    return NetworkId(bytes.fromhex(network)), Member(int(member)), Generation(int(generation))
 
 
 def _own_log(pool: RpcPool, origin: Origin) -> tuple[Member, Generation]:

@@ -13,10 +13,11 @@ True
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from xinglin.errors import CommitmentError, HistoryError, UsageError
+from xinglin.errors import CommitmentError, HistoryError, InvalidEncoding, UsageError
 from xinglin.hashes import labelled
 from xinglin.names import EntryTag, Generation, HistoryKey, Member, NetworkId, Origin
 from xinglin.statement import Disclosure, Entry, Erasure, open_commitment
@@ -26,6 +27,8 @@ TAG_LABEL = b"xinglin/tag/v1"
 
 KEY_SIZE = 32
 """Bytes of a history key."""
+
+_ORIGIN = re.compile(r"xinglin\.network/([0-9a-f]{32})/([1-9][0-9]{0,9})/(0|[1-9][0-9]{0,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,15 @@ class HistoryEntry:
 def origin(network: NetworkId, member: Member, generation: Generation) -> Origin:
     """Name of a log (FORMATS: origin)."""
     return Origin(f"xinglin.network/{network.hex()}/{member}/{generation}")
+
+
+def read_origin(text: str) -> tuple[NetworkId, Member, Generation]:
+    """Read network, member and generation from a log's name. Raises `InvalidEncoding`."""
+    match = _ORIGIN.fullmatch(text)
+    if match is None:
+        raise InvalidEncoding("expected xinglin.network/<network id>/<member>/<generation>")
+    network, member, generation = match.groups()
+    return NetworkId(bytes.fromhex(network)), Member(int(member)), Generation(int(generation))
 
 
 def history_digest(key: HistoryKey) -> bytes:

@@ -12,6 +12,7 @@ The digest is salted, for the spans of a note are few enough to be guessed. Scor
 out: they differ between machines, and the digest must not (FORMATS: output of an inference).
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,6 +30,10 @@ OUTPUT_CATEGORY = "inference"
 """Category of the record that an output is sealed as."""
 
 OUTPUT_MEDIA_TYPE = "application/json"
+
+
+TEXT_MEDIA_TYPES = ("text/plain", "application/json")
+"""What a method reads: a text, or a JSON object that has one under `text`."""
 
 
 class FoundSpan(Protocol):
@@ -57,6 +62,34 @@ class OutputSpan:
     start: int
     end: int
     label: str
+
+
+def is_read(media_type: str) -> bool:
+    """Whether methods read records of this media type; its parameters do not matter."""
+    return media_type.split(";")[0].strip().lower() in TEXT_MEDIA_TYPES
+
+
+def text_of(payload: bytes, media_type: str) -> str | None:
+    """
+    The text of a record, to which every offset of an inference refers.
+
+    None where there is no text to read: another media type, or JSON without a `text`.
+    Raises `InvalidEncoding` for what claims to be text or JSON and is neither.
+    """
+    if not is_read(media_type):
+        return None
+    try:
+        decoded = payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidEncoding(f"expected UTF-8, got a bad byte at {error.start}") from error
+    if media_type.lower().startswith("text/"):
+        return decoded
+    try:
+        value: object = json.loads(decoded)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEncoding("expected JSON, as the media type says") from error
+    text = value.get("text") if isinstance(value, dict) else None
+    return text if isinstance(text, str) else None
 
 
 def spans_of(found: Iterable[FoundSpan]) -> tuple[OutputSpan, ...]:

@@ -9,10 +9,10 @@ from xinglin import inference
 from xinglin._cli import output
 from xinglin.bundle import Bundle, read_bundle
 from xinglin.canonical import JsonValue
-from xinglin.errors import EvidenceError, InferenceError, InvalidEncoding, UsageError
+from xinglin.errors import EvidenceError, InferenceError, UsageError
 from xinglin.methods import Method, installed, model_digest
 from xinglin.names import Salt
-from xinglin.statement import Inference
+from xinglin.statement import Inference, Record, manifest_digest
 
 OUTPUT_SUFFIX = ".output.json"
 """Added to an opened record's name for the output of the inference on it."""
@@ -48,13 +48,20 @@ def rerun(
 
     Example: xinglin inference rerun inference.xinglin.json --record note.txt
     """
-    claimed = _inference(read_bundle(output.read_file(bundle)))
+    read = read_bundle(output.read_file(bundle))
+    claimed = _inference(read)
     beside = result or record.with_name(record.name + OUTPUT_SUFFIX)
     found, salt = inference.decode_output(output.read_file(beside))
     if inference.output_digest(found, salt) != claimed.output:
         raise InferenceError("the output record is not the one whose digest was logged")
     method = _method(claimed)
-    again = run_again(claimed, method, output.read_file(record), salt)
+    again = run_again(
+        claimed,
+        method,
+        output.read_file(record),
+        salt,
+        media_type=_media_type(read, claimed),
+    )
     shown: dict[str, JsonValue] = {
         "model": claimed.model.text,
         "output": claimed.output.text,
@@ -69,17 +76,16 @@ def rerun(
 
 
 def run_again(
-    claimed: Inference, method: Method, payload: bytes, salt: Salt
+    claimed: Inference, method: Method, payload: bytes, salt: Salt, *, media_type: str
 ) -> tuple[inference.OutputSpan, ...]:
     """
     Run `method` over the record, and hold its output against what was logged.
 
     Raises `InferenceError` naming what differs: parameters, code, runtime, or output alone.
     """
-    try:
-        text = payload.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidEncoding(f"expected UTF-8, got a bad byte at {error.start}") from error
+    text = inference.text_of(payload, media_type)
+    if text is None:
+        raise UsageError("expected a record with a text, as the model read one")
     spans = inference.spans_of(method(text))
     if inference.output_digest(spans, salt) == claimed.output:
         return spans
@@ -107,6 +113,18 @@ def _inference(bundle: Bundle) -> Inference:
     if not isinstance(predicate, Inference):
         raise EvidenceError(f"expected the bundle of an inference, got a {predicate.TYPE}")
     return predicate
+
+
+def _media_type(bundle: Bundle, claimed: Inference) -> str:
+    """Media type of the record that was read, from the bundle's part that is its statement."""
+    for part in bundle.parts:
+        attestation = part.disclosure.attestation
+        predicate = attestation.read().predicate
+        if isinstance(predicate, Record) and (
+            manifest_digest(attestation.statement.encode()) == claimed.manifest
+        ):
+            return predicate.media_type
+    raise EvidenceError("the bundle does not bring the record that the inference read")
 
 
 def _method(claimed: Inference) -> Method:

@@ -1,6 +1,6 @@
 """`xinglin subject`: enrol a data subject, and read who looked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Annotated, cast
 import typer
 from rich.table import Table
 
-from xinglin import typed
 from xinglin._cli import output
 from xinglin._cli.caller import (
     Caller,
@@ -26,15 +25,12 @@ from xinglin._cli.caller import (
 )
 from xinglin._cli.keys import open_person
 from xinglin._cli.verify import find_trust
-from xinglin._tiles import check_root, fetch_checkpoint, fetch_entries
 from xinglin.canonical import JsonValue
-from xinglin.encoding import base64url, from_base64url
-from xinglin.errors import HistoryError, InvalidEncoding, UsageError
+from xinglin.encoding import from_base64url
+from xinglin.errors import UsageError
 from xinglin.hashes import Digest
-from xinglin.history import HistoryEntry, history_digest, verify_whole
-from xinglin.keys import PersonKeys
-from xinglin.names import HistoryKey, Member, Origin
-from xinglin.statement import Disclosure, Entry
+from xinglin.names import HistoryKey, Member, Origin, UnixTime
+from xinglin.subject import number_in, read_history, sign_enrolment
 
 app = typer.Typer(
     add_completion=False,
@@ -107,7 +103,16 @@ def sign(
     """
     file = PatientFile.read(patient)
     person = open_person(keys, passphrase_file)
-    signed = sign_enrolment(file, person, find_trust(trust).consortium_domain(), index=index)
+    if file.history_key is None:
+        raise UsageError("expected a patient's file with its history key")
+    signed = sign_enrolment(
+        file.member,
+        file.history_key,
+        person.enrolled_account(file.member, index),
+        person.encryption_identity(file.member, index),
+        find_trust(trust).consortium_domain(),
+        issued_at=UnixTime(now()),
+    )
     write_json(out, signed)
     output.result(
         {"file": str(out), "account": signed["account"]},
@@ -128,9 +133,7 @@ def enrol(
         Path | None,
         typer.Option(help="What the patient signed; without it, a patient without a device."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where to write the new patient's file.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the new patient's file.")] = None,
     index: IndexOption = 0,
     trust: TrustOption = None,
     passphrase_file: PassphraseOption = None,
@@ -195,7 +198,18 @@ def history(
         node, keys, file=patient, index=index, trust=trust, passphrase_file=passphrase_file
     )
     file = PatientFile.read(patient)
-    told, size = read_history(caller, file, as_json=as_json)
+    if file.history_key is None:
+        raise UsageError("expected a patient's file with its history key")
+    with output.progress(as_json=as_json) as shown:
+        task = shown.add_task("reading the log", total=None)
+        whole = read_history(
+            caller.node,
+            file.history_key,
+            caller.about.origin,
+            caller.about.log_key,
+            progress=lambda count: shown.advance(task, count),
+        )
+    told, size = list(whole.told), whole.size
     table = Table("n", "entry", "when", "what", "by", "purpose", "state")
     for item in told:
         table.add_row(*_row(item))
@@ -206,75 +220,6 @@ def history(
         output.console.print(
             f"whole: {len(told)} entries are yours among the log's first {size}, none was dropped"
         )
-
-
-def sign_enrolment(
-    file: PatientFile, person: PersonKeys, domain: typed.Domain, *, index: int = 0
-) -> dict[str, JsonValue]:
-    """What a patient signs at the desk. Raises `UsageError` without the history key."""
-    if file.history_key is None:
-        raise UsageError("expected a patient's file with its history key")
-    account = person.enrolled_account(file.member, index)
-    identity = person.encryption_identity(file.member, index)
-    issued_at = now()
-    message: dict[str, object] = {
-        "custodian": file.member,
-        "account": account.address,
-        "keyDigest": identity.key_digest,
-        "historyDigest": history_digest(file.history_key),
-        "issuedAt": issued_at,
-    }
-    return {
-        "account": account.address,
-        "publicKey": base64url(identity.recipient.public_key),
-        "proxies": [],
-        "issuedAt": issued_at,
-        "signature": base64url(typed.sign(domain, "Enrolment", message, account)),
-    }
-
-
-def read_history(
-    caller: Caller, file: PatientFile, *, as_json: bool
-) -> tuple[list[Mapping[str, JsonValue]], int]:
-    """
-    Fetch a subject's current list and check that it is whole up to the newest checkpoint.
-
-    Returns the list and the size it was checked up to. Raises `HistoryError`,
-    `CheckpointError`.
-    """
-    if file.history_key is None:
-        raise UsageError("expected a patient's file with its history key")
-    # The checkpoint first: what is logged meanwhile belongs to the next check.
-    checkpoint = fetch_checkpoint(caller.node, caller.about.origin, caller.about.log_key)
-    with output.progress(as_json=as_json) as shown:
-        task = shown.add_task("reading the log", total=checkpoint.size)
-        entries = fetch_entries(
-            caller.node, checkpoint.size, progress=lambda count: shown.advance(task, count)
-        )
-    check_root(entries, checkpoint.root)
-    told = _fetch_told(caller, file.history_key)
-    within = [item for item in told if _number(item, "index") < checkpoint.size]
-    check_history(file.history_key, caller.about.origin, entries, within)
-    return within, checkpoint.size
-
-
-def check_history(
-    key: HistoryKey,
-    origin: Origin,
-    entries: Sequence[Entry],
-    told: Sequence[Mapping[str, JsonValue]],
-) -> None:
-    """Hold what an institution told against the log. Raises `HistoryError`."""
-    items: list[HistoryEntry] = []
-    for item in told:
-        index = _number(item, "index")
-        if index >= len(entries) or entries[index].encode() != from_base64url(str(item["entry"])):
-            raise HistoryError(f"the entry told for {index} is not the one in the log")
-        disclosure = item.get("disclosure")
-        items.append(
-            HistoryEntry(index, None if disclosure is None else Disclosure.from_json(disclosure))
-        )
-    verify_whole(key, origin, entries, items)
 
 
 def _register(caller: Caller) -> PatientFile:
@@ -289,21 +234,6 @@ def _register(caller: Caller) -> PatientFile:
     )
 
 
-def _fetch_told(caller: Caller, key: HistoryKey) -> list[Mapping[str, JsonValue]]:
-    wanted = Digest(history_digest(key)).text
-    told: list[Mapping[str, JsonValue]] = []
-    start: int | None = 0
-    while start is not None:
-        page = caller.node.get("/v1/history", {"from": start, "history": wanted})
-        entries = page.get("entries")
-        if not isinstance(entries, list):
-            raise InvalidEncoding("expected entries in the history")
-        told += cast(list[Mapping[str, JsonValue]], entries)
-        following = page.get("next")
-        start = following if isinstance(following, int) else None
-    return told
-
-
 def _row(item: Mapping[str, JsonValue]) -> tuple[str, ...]:
     asker = item.get("asker")
     who, purpose = "", ""
@@ -313,7 +243,7 @@ def _row(item: Mapping[str, JsonValue]) -> tuple[str, ...]:
         project = f" ({asker['project']})" if asker.get("project") else ""
         who = f"{name}{asker['role']} of {asker['institution']}{project}"
         purpose = str(asker["purpose"])
-    when = datetime.fromtimestamp(_number(item, "sequencedAt"), UTC)
+    when = datetime.fromtimestamp(number_in(item, "sequencedAt"), UTC)
     return (
         str(item["n"]),
         str(item["index"]),
@@ -323,11 +253,3 @@ def _row(item: Mapping[str, JsonValue]) -> tuple[str, ...]:
         purpose,
         str(item["state"]),
     )
-
-
-def _number(item: Mapping[str, JsonValue], name: str) -> int:
-    value = item.get(name)
-    if not isinstance(value, int):
-        raise InvalidEncoding(f"expected {name} as a number in the history")
-    return value
-

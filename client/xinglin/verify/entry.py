@@ -1,22 +1,19 @@
 """Steps 1, 4, 5 and 6: the log's name, its anchor, the entry under it, and what it says."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from xinglin import checkpoint, merkle, receipt, storage, typed
 from xinglin.bundle import AnchorOf, Bundle, Part, entry_of, inclusion_proof
-from xinglin.errors import CheckpointError, EvidenceError, TrustError
-from xinglin.history import origin
-from xinglin.names import Generation, LeafHash, Member, NetworkId, Origin, UnixTime
+from xinglin.errors import CheckpointError, EvidenceError, InvalidEncoding, TrustError
+from xinglin.history import read_origin
+from xinglin.names import Generation, LeafHash, Member, Origin, UnixTime
 from xinglin.statement import Attestation, Statement, open_commitment, verify_attestation
 from xinglin.trust import TrustRoot
 from xinglin.verify.chain import ProvenChain
 
 _Note = TypeVar("_Note")
-
-_ORIGIN = re.compile(r"xinglin\.network/[0-9a-f]{32}/([1-9][0-9]{0,9})/(0|[1-9][0-9]{0,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +30,16 @@ class Opened:
     commitment: bytes
 
 
-def read_origin(text: str, trust: TrustRoot) -> tuple[Member, Generation]:
+def log_of(text: str, trust: TrustRoot) -> tuple[Member, Generation]:
     """Step 1: the log's member and generation. Raises `TrustError` for another network."""
-    match = _ORIGIN.fullmatch(text)
-    if match is None:
-        raise TrustError("expected an origin xinglin.network/<networkId>/<member>/<generation>")
-    member, generation = Member(int(match[1])), Generation(int(match[2]))
-    if text != origin(NetworkId(trust.network_id), member, generation):
-        raise TrustError(f"expected an origin of network {trust.network_id.hex()}, got {text}")
+    try:
+        network, member, generation = read_origin(text)
+    except InvalidEncoding as error:
+        raise TrustError(f"origin: {error}") from error
+    if network != trust.network_id:
+        raise TrustError(
+            f"expected an origin of network {trust.network_id.hex()}, got {network.hex()}"
+        )
     return member, generation
 
 
@@ -48,7 +47,7 @@ def open_entry(
     bundled: Bundle | Part, trust: TrustRoot, chain: ProvenChain, consortium: typed.Domain
 ) -> Opened:
     """Steps 1, 4, 5 and 6. Raises `VerificationError` of the kind that names the step."""
-    member, generation = read_origin(bundled.origin, trust)
+    member, generation = log_of(bundled.origin, trust)
 
     # 4. The chain has this size, with this root, at this time.
     check_anchor(member, generation, bundled.anchor, chain)

@@ -20,9 +20,12 @@ from xinglin.hashes import Digest
 from xinglin.inference import (
     OUTPUT_CATEGORY,
     OUTPUT_MEDIA_TYPE,
+    TEXT_MEDIA_TYPES,
     encode_output,
+    is_read,
     output_digest,
     spans_of,
+    text_of,
 )
 from xinglin.names import RecordId, SubjectId, UnixTime
 from xinglin.purposes import PurposeOfUse
@@ -56,9 +59,6 @@ from xinglin_node.problems import Erased, NotFound, RuleBroken, WrongMediaType
 from xinglin_node.records.checks import Submission
 from xinglin_node.records.service import take
 from xinglin_node.sessions.schemas import ShownAppointment
-
-TEXT_MEDIA_TYPE = "text/plain"
-"""What methods read; with a parameter `charset=utf-8` or without."""
 
 MAX_TEXT_BYTES = 4 * 2**20
 """Largest note that is read: far above any clinical note, far below what exhausts memory."""
@@ -109,7 +109,7 @@ def method_for(house: NodeHouse, media_type: str, size: int) -> Installed | str:
     found = installed(house)
     if not found:
         return "no method is installed"
-    if media_type.split(";")[0].strip().lower() != TEXT_MEDIA_TYPE:
+    if not is_read(media_type):
         return f"no method reads {media_type.split(';')[0].strip()}"
     if size > MAX_TEXT_BYTES:
         return f"methods read at most {MAX_TEXT_BYTES} bytes"
@@ -119,14 +119,6 @@ def method_for(house: NodeHouse, media_type: str, size: int) -> Installed | str:
         if statuses[one.model] == "approved":
             return one
     return f"the model is {statuses[found[0].model]}, not approved"
-
-
-def read_text(payload: bytes) -> str:
-    """Decode a note. Raises `InvalidEncoding` for what is no UTF-8, naming the place only."""
-    try:
-        return payload.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidEncoding(f"expected UTF-8, got a bad byte at {error.start}") from error
 
 
 def prepare(house: NodeHouse, method: Installed, text: str, read: Read) -> Prepared:
@@ -202,8 +194,8 @@ def infer(house: NodeHouse, author: Appointed, asked: InferenceAsked) -> LoggedI
         statement = Attestation.decode(row.attestation).read().predicate
     if not isinstance(statement, Record) or sealed is None:
         raise Erased("a record that is kept", "one that was erased")
-    if statement.media_type.split(";")[0].strip().lower() != TEXT_MEDIA_TYPE:
-        raise WrongMediaType(TEXT_MEDIA_TYPE, statement.media_type)
+    if not is_read(statement.media_type):
+        raise WrongMediaType(" or ".join(TEXT_MEDIA_TYPES), statement.media_type)
     if newest.subject is None:
         raise RuleBroken("a record about a subject", "one about nobody")
     if statement.size > 2 * MAX_TEXT_BYTES:
@@ -222,7 +214,10 @@ def infer(house: NodeHouse, author: Appointed, asked: InferenceAsked) -> LoggedI
         blob=SealedBlob(statement.blob, statement.size),
     )
     read = Read(statement, manifest, SubjectId(newest.subject))
-    prepared = prepare(house, method, read_text(payload.getvalue()), read)
+    text = text_of(payload.getvalue(), statement.media_type)
+    if text is None:
+        raise RuleBroken("a record with a text", "one without")
+    prepared = prepare(house, method, text, read)
     house.blobs.keep(prepared.result.blob)
     try:
         appended = house.writer.submit(
@@ -261,9 +256,7 @@ def _approved(house: NodeHouse, model: Digest | None) -> Installed:
     return found[0]
 
 
-def _seal_output(
-    house: NodeHouse, payload: bytes, read: Read, now: UnixTime
-) -> Submission:
+def _seal_output(house: NodeHouse, payload: bytes, read: Read, now: UnixTime) -> Submission:
     record = RecordId(uuid4())
     sink = io.BytesIO()
     encoded = b""

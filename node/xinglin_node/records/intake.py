@@ -19,6 +19,7 @@ from xinglin import seal
 from xinglin.envelope import wrap_for
 from xinglin.errors import XinglinError
 from xinglin.hashes import Digest
+from xinglin.inference import text_of
 from xinglin.keys import new_data_key
 from xinglin.names import RecordId, SubjectId
 from xinglin.seal import SealedBlob
@@ -32,7 +33,6 @@ from xinglin_node.inferences.service import (
     append,
     method_for,
     prepare,
-    read_text,
     shown,
 )
 from xinglin_node.log.service import receipt_of
@@ -148,9 +148,12 @@ class Sealing:
         method = method_for(house, media_type, self._size)
         prepared: Prepared | None = None
         if not isinstance(method, str) and self._text is not None:
-            text = read_text(bytes(self._text))
+            text = text_of(bytes(self._text), media_type)
             read = Read(submission.record, submission.manifest, subject)
-            prepared = prepare(house, method, text, read)
+            if text is None:
+                method = "the record has no text"
+            else:
+                prepared = prepare(house, method, text, read)
         self._text = None
         kept = [submission] if prepared is None else [submission, prepared.result]
         try:

@@ -24,12 +24,12 @@ from xinglin._chain.deploy import DeploymentPlan, deploy, new_network_id
 from xinglin._chain.models import Models, ModelStatus
 from xinglin._chain.rpc import RpcPool
 from xinglin._chain.words import Change, ChangeState, Kind, Power, Role, Status
-from xinglin.anchor import anchor, fetch_anchor, fetch_history, read_origin
+from xinglin.anchor import anchor, fetch_anchor, fetch_history
 from xinglin.checkpoint import Checkpoint
 from xinglin.errors import ContractError, InvalidEncoding, UsageError
 from xinglin.grant import DAY, HOUR, witnessed_id
 from xinglin.hashes import Digest
-from xinglin.history import origin
+from xinglin.history import origin, read_origin
 from xinglin.keys import Account
 from xinglin.merkle import ConsistencyProof, leaf_hash
 from xinglin.names import Generation, Member, NetworkId, NodeHash, RootHash, UnixTime
@@ -48,13 +48,11 @@ TERMS = (
 
 def terms(number: int) -> bytes:
 
-
     salt = base64.urlsafe_b64encode(bytes([number]) * 32).rstrip(b"=")
     return TERMS % (salt, b"ab" * 32)
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-
 
     return hashlib.sha256(b"\x01" + left + right).digest()
 
