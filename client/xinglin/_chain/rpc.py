@@ -22,8 +22,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
@@ -109,7 +109,7 @@ class _Node:
     asleep_until: float = 0.0
     detail: str = ""
     head: View | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    looking: Future[None] | None = None
 
 
 class RpcPool:
@@ -126,6 +126,7 @@ class RpcPool:
         self._clock = clock
         self._nodes = [_connect(url, timeout) for url in profile.rpc]
         self._lock = threading.Lock()
+        self._surveying = threading.Lock()
         self._surveyed_at = -SURVEY_LASTS
         self._states: tuple[NodeState, ...] = ()
         self._workers = ThreadPoolExecutor(len(self._nodes), thread_name_prefix="xinglin-rpc")
@@ -138,13 +139,27 @@ class RpcPool:
 
     def states(self, *, fresh: bool = False) -> tuple[NodeState, ...]:
         """Return what each node is worth now, in the profile's order."""
-        with self._lock:
-            if fresh or time.monotonic() - self._surveyed_at >= SURVEY_LASTS:
-                # One survey at a time: whoever waited for the lock takes its result.
-                list(self._workers.map(self._look, self._nodes))
-                self._states = self._judge()
-                self._surveyed_at = time.monotonic()
+        due = fresh or time.monotonic() - self._surveyed_at >= SURVEY_LASTS
+        if not due or (not fresh and self._states and self._surveying.locked()):
             return self._states
+        with self._surveying:
+            self._survey()
+        with self._lock:
+            self._states = self._judge()
+            self._surveyed_at = time.monotonic()
+            return self._states
+
+    def _survey(self) -> None:
+        """Look at every node that is not asleep; wait for those that answered the last time."""
+        started: list[tuple[_Node, Future[None]]] = []
+        for node in self._nodes:
+            # One that is slow to fail may still be looked at from before.
+            if node.looking is None or node.looking.done():
+                node.looking = self._workers.submit(self._look, node)
+            started.append((node, node.looking))
+        # A node that was silent must not hold up the others: its answer counts the next time.
+        answering = [future for node, future in started if not node.rest]
+        wait(answering or [future for _, future in started], timeout=REQUEST_SECONDS)
 
     def _look(self, node: _Node) -> None:
         """Ask one node who it is and for its head."""
@@ -161,6 +176,8 @@ class RpcPool:
             self._put_to_sleep(node, str(error))
         except ChainError as error:
             self._put_to_sleep(node, str(error))
+        except (KeyError, ValueError, TypeError):
+            self._put_to_sleep(node, "gave a block that is none")
 
     def _put_to_sleep(self, node: _Node, detail: str) -> None:
         node.rest = min(LONGEST_REST, max(FIRST_REST, 2 * node.rest))
