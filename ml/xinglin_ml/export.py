@@ -62,7 +62,7 @@ class _Flat(torch.nn.Module):
 
 def to_float_onnx(model: Tagger, path: Path) -> None:
     """Write the model in float32; one window a call, of any length up to the longest."""
-    flat = _Flat(model)
+    flat = _Flat(model).eval()
     size = 24
     example = (
         torch.ones(1, size, dtype=torch.int64),

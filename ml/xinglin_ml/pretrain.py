@@ -122,7 +122,7 @@ def _texts(data: Data, folder: Path) -> dict[str, NDArray[np.uint32]]:
     for kind, names in (("modern", data.modern), ("classical", data.classical)):
         parts[kind] = np.concatenate([code_points(read_texts(folder / n)) for n in names])
     lines: Iterator[str] = (
-        json.loads(x)["text"] for n in data.train for x in (folder / n).open("rb")
+        json.loads(x)["text"] for n in data.train for x in (folder / n).read_bytes().splitlines()
     )
     parts["train"] = code_points(lines)
     return parts

@@ -424,7 +424,8 @@ def draw_curve(folder: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    lines: Iterator[dict[str, float]] = map(json.loads, (folder / "curve.jsonl").open())
+    text = (folder / "curve.jsonl").read_text()
+    lines: Iterator[dict[str, float]] = map(json.loads, text.splitlines())
     points = [(x["step"], x["loss"]) for x in lines if "loss" in x]
     figure, axes = pyplot.subplots(figsize=(7, 4))
     axes.plot(*zip(*points, strict=True))

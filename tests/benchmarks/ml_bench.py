@@ -58,7 +58,9 @@ def median_seconds(work: Callable[[], object], rounds: int) -> float:
 
 def ours(rounds: int) -> dict[str, float]:
     """Time the shipped model."""
-    load = median_seconds(lambda: load_model(WEIGHTS / SHIPPED).reader.read(["头痛"], SCHEME), rounds)
+    load = median_seconds(
+        lambda: load_model(WEIGHTS / SHIPPED).reader.read(["头痛"], SCHEME), rounds
+    )
     one = load_model(WEIGHTS / SHIPPED).reader
     two = load_model(WEIGHTS / SHIPPED, threads=2).reader
     batch = sentences(BATCH)
@@ -67,12 +69,10 @@ def ours(rounds: int) -> dict[str, float]:
     return {
         "load_seconds": load,
         "milliseconds_for_one": 1000 * single,
-        "sentences_a_second_one_thread": BATCH / median_seconds(
-            lambda: one.read(batch, SCHEME), rounds
-        ),
-        "sentences_a_second_two_threads": BATCH / median_seconds(
-            lambda: two.read(batch, SCHEME), rounds
-        ),
+        "sentences_a_second_one_thread": BATCH
+        / median_seconds(lambda: one.read(batch, SCHEME), rounds),
+        "sentences_a_second_two_threads": BATCH
+        / median_seconds(lambda: two.read(batch, SCHEME), rounds),
     }
 
 
@@ -81,10 +81,20 @@ def _features(text: str) -> list[list[str]]:
     rows: list[list[str]] = []
     for i in range(2, len(padded) - 2):
         a, b, c, d, e = padded[i - 2 : i + 3]
-        rows.append([
-            "0" + c, "-" + b, "+" + d, "--" + a, "++" + e, "-0" + b + c, "0+" + c + d,
-            "-+" + b + d, "--0" + a + b + c, "0++" + c + d + e,
-        ])
+        rows.append(
+            [
+                "0" + c,
+                "-" + b,
+                "+" + d,
+                "--" + a,
+                "++" + e,
+                "-0" + b + c,
+                "0+" + c + d,
+                "-+" + b + d,
+                "--0" + a + b + c,
+                "0++" + c + d + e,
+            ]
+        )
     return rows
 
 

@@ -1,0 +1,133 @@
+"""
+Score a model as it ships, through ONNX Runtime, on every corpus there is.
+
+    python -m xinglin_ml.measure --output scores.json
+
+Beside strict F1 it measures what int8 costs against float32 (`--float32 FILE`), how the
+diagnostic scheme does on a genre that no training saw (package inserts, four coarse types),
+and whether the output tells members of the training files from others.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from xinglin_ml.annotation import Document, Span
+from xinglin_ml.configuration import data_folder
+from xinglin_ml.evaluate import Spans, report, score
+from xinglin_ml.examples import CorpusUse, own_documents, read
+from xinglin_ml.predict import SHIPPED, WEIGHTS, OnnxScorer, load_model
+from xinglin_ml.reading import Reader
+from xinglin_ml.schema import SCHEMES
+
+UNFOUND = 0.01
+"""Certainty that an attacker puts for a span that the output does not have."""
+
+HELD_OUT_GENRE_DOCUMENTS = 200
+"""Package inserts that are scored: enough for an interval of 0.02."""
+
+
+def membership_auc(members: Sequence[float], others: Sequence[float]) -> float:
+    """Return how often a member's loss is below another's: 0.5 tells nothing."""
+    both = np.concatenate([np.asarray(members), np.asarray(others)])
+    order = both.argsort(kind="stable")
+    ranks = np.empty(len(both))
+    ranks[order] = np.arange(1, len(both) + 1)
+    for value in np.unique(both):
+        same = both == value
+        ranks[same] = ranks[same].mean()
+    above = ranks[len(members) :].sum() - len(others) * (len(others) + 1) / 2
+    return float(above / (len(members) * len(others)))
+
+
+def output_losses(documents: Sequence[Document], predicted: Spans) -> list[float]:
+    """Return for each document the mean negative log of the certainty of its gold spans."""
+    losses: list[float] = []
+    for document, spans in zip(documents, predicted, strict=True):
+        sure = {s.key: s.score or UNFOUND for s in spans}
+        values = [-math.log(max(sure.get(s.key, UNFOUND), UNFOUND)) for s in document.spans]
+        if values:
+            losses.append(sum(values) / len(values))
+    return losses
+
+
+def coarse(spans: Sequence[Span]) -> list[Span]:
+    """Return the spans of the four types that every corpus has."""
+    return [s for s in spans if s.label != "预防"]
+
+
+def measure(reader: Reader, data: Path) -> dict[str, object]:
+    """Return every score of one model."""
+    found: dict[str, object] = {}
+    for name in ("tcm_literature", "medical_qa"):
+        train = read(CorpusUse(name, (name,)), data, "train").by_head[name]
+        dev = read(CorpusUse(name, (name,)), data, "dev").by_head[name]
+        seen = {d.surface(s) for d in train for s in d.spans}
+        scheme = partial(reader.read, scheme=name)
+        found[f"{name}.dev"] = report(dev, scheme, seen=seen, labels=SCHEMES[name].labels)
+        some = train[:: max(1, len(train) // len(dev))][: len(dev)]
+        found[f"{name}.membership"] = round(
+            membership_auc(
+                output_losses(some, scheme([d.text for d in some])),
+                output_losses(dev, scheme([d.text for d in dev])),
+            ),
+            4,
+        )
+    diagnostic = partial(reader.read, scheme="diagnostic")
+    for kind in ("outpatient", "prevention"):
+        documents = own_documents(kind, "test", joined=False)
+        found[f"own_{kind}.test"] = report(
+            documents, diagnostic, labels=SCHEMES["diagnostic"].labels
+        )
+    use = CorpusUse("package_insert", ("diagnostic",))
+    inserts = read(use, data, "train").by_head["diagnostic"][:HELD_OUT_GENRE_DOCUMENTS]
+    found["package_insert.coarse"] = report(
+        inserts, lambda texts: [coarse(s) for s in diagnostic(texts)]
+    )
+    return found
+
+
+def int8_cost(reader: Reader, whole: Path, data: Path) -> dict[str, float]:
+    """Return strict F1 in float32 less strict F1 in int8, in points, for each dev file."""
+    costs: dict[str, float] = {}
+    exact = replace(reader, scorer=OnnxScorer(whole))
+    for name in ("tcm_literature", "medical_qa"):
+        dev = read(CorpusUse(name, (name,)), data, "dev").by_head[name]
+        gold, texts = [d.spans for d in dev], [d.text for d in dev]
+        values = [score(gold, r.read(texts, name)).f1 for r in (exact, reader)]
+        costs[name] = round(100 * (values[0] - values[1]), 2)
+    return costs
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Score a model as it ships.")
+    parser.add_argument("--model", type=Path, default=WEIGHTS / SHIPPED)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--float32", type=Path, help="the same model in float32")
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    data = data_folder(given.data)
+    model = load_model(given.model, threads=2)
+    found = measure(model.reader, data)
+    found["model"] = model.manifest.digest.text
+    if given.float32 is not None:
+        found["int8_cost_points"] = int8_cost(model.reader, given.float32, data)
+    text = json.dumps(found, ensure_ascii=False, indent=1)
+    if given.output is not None:
+        given.output.write_text(text)
+    for name, one in found.items():
+        if isinstance(one, dict) and "strict" in one:
+            print(name, one["strict"], one["interval"], one.get("seqeval_flat"))
+        else:
+            print(name, one)
+
+
+if __name__ == "__main__":
+    main()

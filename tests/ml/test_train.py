@@ -1,0 +1,180 @@
+"""Training: that it learns, that a killed run goes on, and what it writes of itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from xinglin_ml.configuration import load  # noqa: E402  torch is asked for above
+from xinglin_ml.errors import ConfigurationError  # noqa: E402
+from xinglin_ml.export import export  # noqa: E402
+from xinglin_ml.predict import load_model  # noqa: E402
+from xinglin_ml.pretrain import Pretraining, Run, _prepared, rate_at, save_whole  # noqa: E402
+from xinglin_ml.train import Trainer, Training, run  # noqa: E402
+
+CONFIGS = Path(__file__).parents[2] / "ml" / "xinglin_ml" / "configs"
+
+PRETRAIN = """
+kind = "pretrain"
+name = "tiny"
+seed = 1
+[data]
+modern = ["pretrain/modern.jsonl.xz"]
+classical = ["pretrain/classical.jsonl.xz"]
+train = ["ner/tcm_literature.train.jsonl"]
+shares = { modern = 0.5, train = 0.25, classical = 0.25 }
+characters = 200
+bigrams = 50
+held_out = 0.1
+[shape]
+width = 16
+layers = 1
+heads = 2
+hidden = 32
+bigram_width = 8
+[masking]
+share = 0.2
+cohesion = 1.0
+longest_word = 3
+[optimiser]
+sentences = 4
+length = 16
+tokens = 640
+warm_up = 2
+decay = 0.2
+matrix_rate = 0.02
+other_rate = 0.01
+weight_decay = 0.0
+average = 0.9
+"""
+
+TRAIN = """
+kind = "train"
+name = "tiny-run"
+seed = 1
+pretrained = "tiny"
+epochs = 40
+tokens = 128
+encoder_rate = 3e-3
+head_rate = 1e-2
+validate = false
+warm_up = 2
+folds = 2
+score = ["tcm_literature/dev/tcm_literature"]
+[[corpora]]
+name = "tcm_literature"
+heads = ["tcm_literature", "diagnostic"]
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Corpora of a few lines, written here, and a pre-training run over them."""
+    import lzma
+
+    root = tmp_path_factory.mktemp("tiny")
+    (root / "ner").mkdir()
+    (root / "pretrain").mkdir()
+    lines = [
+        {"id": f"a{i}", "text": f"{s}三天，{t}治之",
+         "spans": [{"start": 0, "end": 2, "label": "临床表现"},
+                   {"start": 5, "end": 7, "label": "中药"}]}
+        for i, (s, t) in enumerate([("头痛", "川芎"), ("咳嗽", "杏仁"), ("便秘", "大黄")] * 6)
+    ]
+    for split in ("train", "dev"):
+        (root / "ner" / f"tcm_literature.{split}.jsonl").write_text(
+            "".join(json.dumps(x, ensure_ascii=False) + "\n" for x in lines)
+        )
+    for name in ("modern", "classical"):
+        with lzma.open(root / "pretrain" / f"{name}.jsonl.xz", "wt") as sink:
+            for x in lines * 3:
+                sink.write(json.dumps({"text": x["text"] + "。"}) + "\n")
+    (root / "pretrain.toml").write_text(PRETRAIN)
+    (root / "train.toml").write_text(TRAIN)
+    config, _ = load(root / "pretrain.toml", Pretraining)
+    folder = root / "cache" / config.name
+    folder.mkdir(parents=True)
+    pretraining = Run(config, _prepared(config, root, folder), folder)
+    for _ in range(4):
+        pretraining.train_one()
+    save_whole(pretraining.state(), folder / "state.pt")
+    return root
+
+
+class TestPretraining:
+    def test_a_killed_run_goes_on_as_if_nothing_had_been(self, tiny: Path) -> None:
+        config, _ = load(tiny / "pretrain.toml", Pretraining)
+        folder = tiny / "cache" / config.name
+        prepared = _prepared(config, tiny, folder)
+        straight, broken = (Run(config, prepared, folder) for _ in range(2))
+        straight.resume()
+        assert straight.step == 4
+        losses = [straight.train_one() for _ in range(3)]
+        broken.resume()
+        assert [broken.train_one() for _ in range(3)] == losses
+
+    def test_the_rate_rises_stays_and_falls_to_nothing(self, tiny: Path) -> None:
+        config, _ = load(tiny / "pretrain.toml", Pretraining)
+        rates = [rate_at(s, 100, config.optimiser) for s in (0, 1, 50, 90, 100)]
+        assert rates == [0.5, 1.0, 1.0, 0.5, 0.0]
+
+
+class TestTraining:
+    @pytest.mark.filterwarnings("default")  # The exporter of torch warns about itself.
+    def test_a_run_learns_is_exported_and_says_what_it_was_made_from(self, tiny: Path) -> None:
+        folder = run(tiny / "train.toml", data=tiny, cache=tiny / "cache")
+        metrics = json.loads((folder / "metrics.json").read_text())
+        one = metrics["tcm_literature/dev/tcm_literature"]
+        assert one["strict"]["f1"] > 0.9
+        assert one["strict_flat"] == one["seqeval_flat"]
+        experiment = json.loads((folder / "experiment.json").read_text())
+        assert experiment["configuration"].startswith("sha256:")
+        assert "tcm_literature.train.jsonl" in experiment["data"]
+        assert experiment["seeds"] == [1]
+        assert (folder / "curve.png").stat().st_size > 1000
+
+        export(folder, tiny / "shipped", name="tiny", version=1, card=None)
+        text = "头痛三天，川芎治之"
+        spans = load_model(tiny / "shipped").reader.read([text], "tcm_literature")[0]
+        assert [s.key for s in spans] == [(0, 2, "临床表现"), (5, 7, "中药")]
+
+    def test_a_killed_run_goes_on_as_if_nothing_had_been(self, tiny: Path) -> None:
+        (tiny / "again.toml").write_text(TRAIN.replace("tiny-run", "again"))
+        config, _ = load(tiny / "again.toml", Training)
+        first = Trainer(config, tiny, tiny / "cache")
+        batches = first._epoch(0)
+        first.train_one(batches[0])
+        save_whole(first.state(), first.folder / "state.pt")
+        losses = [first.train_one(b) for b in batches[1:3]]
+        second = Trainer(config, tiny, tiny / "cache")
+        assert second.step == 1
+        assert [second.train_one(b) for b in batches[1:3]] == losses
+
+    def test_the_state_of_another_experiment_is_refused(self, tiny: Path) -> None:
+        (tiny / "again.toml").write_text(
+            TRAIN.replace("tiny-run", "again").replace("epochs = 40", "epochs = 2")
+        )
+        config, _ = load(tiny / "again.toml", Training)
+        with pytest.raises(ConfigurationError, match="another experiment"):
+            Trainer(config, tiny, tiny / "cache")
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
+    def test_every_experiment_is_read(self, path: Path) -> None:
+        kind = Pretraining if path.stem.startswith("pretrain") else Training
+        config, _ = load(path, kind)
+        assert config.name == path.stem
+
+    @pytest.mark.parametrize(
+        "change", [("seed = 1", ""), ("seed = 1", "seed = 1\nsed = 2"), ("seed = 1", 'seed = "1"')]
+    )
+    def test_a_field_missing_unknown_or_of_another_type_is_refused(
+        self, tmp_path: Path, change: tuple[str, str]
+    ) -> None:
+        path = tmp_path / "c.toml"
+        path.write_text(TRAIN.replace(*change))
+        with pytest.raises(ConfigurationError):
+            load(path, Training)
