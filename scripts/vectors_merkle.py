@@ -79,7 +79,9 @@ def refused_consistency() -> Iterator[dict[str, Any]]:
     for old, new in TAMPERED_PAIRS:
         old_root, new_root = root_of(LEAVES[:old]), root_of(LEAVES[:new])
         path = consistency_of(old, new)
-        claims = [(name, old_root, new_root, changed) for name, changed in tampered_paths(path)]
+        claims: list[tuple[str, bytes, bytes, Siblings]] = [
+            (name, old_root, new_root, changed) for name, changed in tampered_paths(path)
+        ]
         rewritten = list(LEAVES[:new])
         rewritten[0] = leaf_hash(b"another entry")
         claims += [
@@ -103,7 +105,9 @@ def refused_inclusion() -> Iterator[dict[str, Any]]:
     """Yield claims of membership that are false."""
     for index, size in TAMPERED_LEAVES:
         leaf, root, path = LEAVES[index], root_of(LEAVES[:size]), inclusion_of(index, size)
-        claims = [(name, index, leaf, root, changed) for name, changed in tampered_paths(path)]
+        claims: list[tuple[str, int, bytes, bytes, Siblings]] = [
+            (name, index, leaf, root, changed) for name, changed in tampered_paths(path)
+        ]
         claims += [
             ("the leaf has one bit flipped", index, flipped(leaf), root, path),
             ("the root has one bit flipped", index, leaf, flipped(root), path),
