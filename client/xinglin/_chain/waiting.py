@@ -11,7 +11,7 @@ Found = TypeVar("Found")
 SHORTEST_PAUSE = 0.05
 """Seconds; blocks of a development chain come at once."""
 
-LONGEST_PAUSE = 1.0
+LONGEST_PAUSE = 0.3
 
 
 def wait_for(look: Callable[[], Found | None], *, timeout: float, what: str) -> Found:
