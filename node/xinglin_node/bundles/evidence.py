@@ -20,6 +20,7 @@ from xinglin.hashes import Digest
 from xinglin.names import Address, Generation, GrantId, Member, UnixTime
 from xinglin.statement import ViewOfChain
 from xinglin.storage import Place
+from xinglin_node.anchoring.worker import pool_of as new_pool
 from xinglin_node.house import NodeHouse
 
 MAX_HEADERS = 4_096
@@ -57,7 +58,7 @@ def pool_of(house: NodeHouse) -> RpcPool:
     with _guard:
         pool: RpcPool | None = house.parts.get("pool")
         if pool is None:
-            pool = house.parts["pool"] = RpcPool(house.profile)
+            pool = house.parts["pool"] = new_pool(house)
         return pool
 
 
