@@ -1,11 +1,12 @@
 """
-How far two passes of annotation agree, on the test notes.
+How far two annotators agree, on the test notes.
 
     python -m xinglin_ml.corpora.own.agreement
 
-`first_pass.txt` holds the test notes as they stood before the passes were compared,
-`second_pass.txt` the same notes annotated again from the bare text. Both were made by one
-annotator, so this measures how well the guideline fixes its own use, not how two people agree.
+`first_pass.txt` holds the test notes as the first annotator left them before the gold was resolved,
+`second_pass.txt` the same notes by a second, independent annotator, who had only the guideline,
+the markup and the bare texts. This measures how far the written rules carry, not how two people
+would agree; see the guideline, section 6.
 """
 
 from collections import Counter
