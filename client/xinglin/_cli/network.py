@@ -440,6 +440,34 @@ def list_validators(
         raise ChainError("the validators on record and those that may seal are not the same")
 
 
+@validator_app.command("new")
+def new_validator(
+    out: Annotated[Path, typer.Option("--out", help="A new folder for the key.")],
+    passphrase_file: PassphraseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """
+    Make the key of one more validator: key.json (encrypted), address and node-id.
+
+    For an institution that joins, and for one whose key is lost or to be rotated. It seals
+    nothing until the others voted for the address (`network validator propose`).
+    """
+    from xinglin._network.besu import write_key
+
+    address = write_key(out, read_passphrase(passphrase_file, confirm=True))
+    output.result(
+        {"address": address, "folder": str(out)},
+        [f"{address}: encrypted key in {out}"],
+        as_json=json,
+    )
+
+
+ReloadOption = Annotated[
+    list[str] | None,
+    typer.Option("--reload", help="RPC address of a Besu node of yours that reads it again."),
+]
+
+
 @node_app.command("add")
 def add_node(
     data: FolderOption = DEFAULT_FOLDER,
@@ -447,19 +475,44 @@ def add_node(
         str | None,
         typer.Option(help="Address of a node that exists; without this, one is made and started."),
     ] = None,
+    reload: ReloadOption = None,
     json: JsonOption = False,
 ) -> None:
     """
     Admit a node to the peer network, and start it where none is named.
 
-    It seals nothing until it is voted in as a validator.
+    It seals nothing until it is voted in as a validator. In a network of Besu nodes each
+    institution does this for its own nodes, and names the address.
     """
+    from xinglin._network import peers
     from xinglin._network.votes import admit_node
 
+    if peers.has_lists(data):
+        if enode is None:
+            raise UsageError("expected --enode: nodes of this network are started elsewhere")
+        peers.admit(data, enode, reload=reload or [])
+        output.result({"enode": enode}, [f"admitted: {enode}"], as_json=json)
+        return
     with steps(as_json=json) as say:
         node = admit_node(data.resolve(), enode, say)
     value: dict[str, JsonValue] = {"name": node.name, "enode": node.enode, "rpc": node.url}
     output.result(value, [f"{node.name} is admitted: {node.enode}"], as_json=json)
+
+
+@node_app.command("remove")
+def remove_node(
+    enode: Annotated[str, typer.Option(help="Address of the node, as it was added.")],
+    data: FolderOption = DEFAULT_FOLDER,
+    reload: ReloadOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a node of a Besu network connect no more. A validator is voted out before."""
+    from xinglin._network import peers
+
+    if not peers.has_lists(data):
+        raise UsageError(f"expected a folder that `xinglin network genesis` wrote, got {data}")
+    peers.dismiss(data, enode, reload=reload or [])
+    output.result({"enode": enode}, [f"dismissed: {enode}"], as_json=json)
 
 
 def _engine_in(folder: Path, asked: str) -> str:
@@ -469,9 +522,7 @@ def _engine_in(folder: Path, asked: str) -> str:
     return asked
 
 
-def _sealing(
-    pool: RpcPool, folder: Path | None, *, as_json: bool
-) -> dict[str, JsonValue] | None:
+def _sealing(pool: RpcPool, folder: Path | None, *, as_json: bool) -> dict[str, JsonValue] | None:
     from xinglin._chain.consortium import Consortium
     from xinglin._network.watching import differences, recorded, watch
 

@@ -54,6 +54,12 @@ EPOCH_LENGTH = 30_000
 GAS_LIMIT = 1_000_000_000
 """Far beyond any use: gas is free, and a checkpoint is one transaction."""
 
+NODES_FILE = "permissions/nodes.toml"
+"""Nodes that may connect, in a network's folder."""
+
+STATIC_NODES_FILE = "static-nodes.json"
+"""Nodes that are dialled at the start."""
+
 RPC_PORT = 8_545
 PEERS_PORT = 30_303
 METRICS_PORT = 9_545
@@ -143,20 +149,32 @@ def write_network(
     progress("encrypting keys")
     files: dict[str, str] = {
         "genesis.json": _json(genesis),
-        "static-nodes.json": _json([peer.enode for peer in validators]),
-        "permissions/nodes.toml": nodes_permissions([peer.enode for peer in peers]),
+        STATIC_NODES_FILE: _json([peer.enode for peer in validators]),
+        NODES_FILE: nodes_permissions([peer.enode for peer in peers]),
         "permissions/accounts.toml": accounts_permissions(accounts),
         "validator.toml": settings(validates=True),
         "rpc.toml": settings(validates=False),
     }
     for peer in peers:
-        locked = EthAccount.encrypt(peer.key.key, passphrase, kdf="scrypt")
-        files[f"{peer.name}/key.json"] = _json(cast(dict[str, object], locked))
-        files[f"{peer.name}/address"] = peer.key.address + "\n"
-        files[f"{peer.name}/node-id"] = peer.node_id + "\n"
+        files |= {f"{peer.name}/{name}": text for name, text in _key_files(peer, passphrase)}
     written = [_write(folder / name, text) for name, text in files.items()]
     save(profile, folder / PROFILE_FILE)
     return WrittenNetwork(profile, (*written, folder / PROFILE_FILE))
+
+
+def write_key(folder: Path, passphrase: str) -> Address:
+    """
+    Write a fresh key for one more node, as `write_network` writes those of the first ones.
+
+    For a validator that joins, or that takes the place of one whose key is lost. Raises
+    `UsageError` for a folder with a key in it, or an empty passphrase.
+    """
+    if not passphrase:
+        raise UsageError("expected a passphrase: validators' keys are encrypted at rest")
+    peer = _Peer(folder.name, "", Account.generate())
+    for name, text in _key_files(peer, passphrase):
+        _write(folder / name, text)
+    return peer.key.address
 
 
 def genesis_block(options: BesuOptions, validators: list[Address]) -> dict[str, object]:
@@ -237,7 +255,9 @@ def settings(*, validates: bool) -> str:
     Return a Besu node's settings file.
 
     A validator's management interface votes on validators and reads permissions again; it
-    is open inside the containers' network only. The node that answers others has neither.
+    is open inside the containers' network only. The node that answers others has neither, and
+    could not be told to read the list of accounts again: it passes transactions on, and the
+    validators refuse strangers' (docs/adr/0080-accounts-are-checked-by-validators.md).
     """
     interfaces = ["ETH", "NET", "WEB3"] + (["QBFT", "PERM", "ADMIN"] if validates else [])
     values: dict[str, object] = {
@@ -246,12 +266,10 @@ def settings(*, validates: bool) -> str:
         "data-path": "/data",
         "node-private-key-file": "/run/xinglin/key",
         "discovery-enabled": False,
-        "static-nodes-file": "/network/static-nodes.json",
+        "static-nodes-file": f"/network/{STATIC_NODES_FILE}",
         "p2p-port": PEERS_PORT,
         "permissions-nodes-config-file-enabled": True,
-        "permissions-nodes-config-file": "/network/permissions/nodes.toml",
-        "permissions-accounts-config-file-enabled": True,
-        "permissions-accounts-config-file": "/network/permissions/accounts.toml",
+        "permissions-nodes-config-file": f"/network/{NODES_FILE}",
         "min-gas-price": 0,
         "rpc-http-enabled": True,
         "rpc-http-host": "0.0.0.0",  # noqa: S104  (inside the containers' own network)
@@ -264,6 +282,9 @@ def settings(*, validates: bool) -> str:
         "sync-mode": "FULL",
         "logging": "INFO",
     }
+    if validates:
+        values["permissions-accounts-config-file-enabled"] = True
+        values["permissions-accounts-config-file"] = "/network/permissions/accounts.toml"
     return "".join(f"{key}={json.dumps(value)}\n" for key, value in values.items())
 
 
@@ -311,6 +332,15 @@ def _profile(
 
 def _chain_id_of(genesis: dict[str, object]) -> int:
     return cast(dict[str, int], genesis["config"])["chainId"]
+
+
+def _key_files(peer: _Peer, passphrase: str) -> list[tuple[str, str]]:
+    locked = EthAccount.encrypt(peer.key.key, passphrase, kdf="scrypt")
+    return [
+        ("key.json", _json(cast(dict[str, object], locked))),
+        ("address", peer.key.address + "\n"),
+        ("node-id", peer.node_id + "\n"),
+    ]
 
 
 def _json(value: object) -> str:

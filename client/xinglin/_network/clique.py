@@ -146,9 +146,7 @@ class Clique:
             _wait_for_peers(folder, ours)
             progress("waiting for the first blocks")
             _wait_for_block(folder, ours)
-            profile = (
-                load(folder / PROFILE_FILE) if known else _profile(nodes, options)
-            )
+            profile = load(folder / PROFILE_FILE) if known else _profile(nodes, options)
         except BaseException:
             self.down(folder)
             raise
@@ -279,9 +277,7 @@ def make_node(folder: Path, name: str, *, validator: Account | None) -> CliqueNo
     if validator is not None:
         password = secrets.token_urlsafe(24)
         _write_secret(place / "password", password + "\n")
-        locked = EthAccount.encrypt(
-            validator.key, password, kdf="scrypt", iterations=LIGHT_SCRYPT
-        )
+        locked = EthAccount.encrypt(validator.key, password, kdf="scrypt", iterations=LIGHT_SCRYPT)
         store = place / "keystore"
         store.mkdir(mode=0o700, exist_ok=True)
         _write_secret(store / f"{validator.address.lower()[2:]}.json", json.dumps(locked))
@@ -306,9 +302,7 @@ def _make(
         for number, account in enumerate(accounts, start=1)
     )
     if options.port:
-        nodes = tuple(
-            replace(node, http=options.port + place) for place, node in enumerate(nodes)
-        )
+        nodes = tuple(replace(node, http=options.port + place) for place, node in enumerate(nodes))
     _write_topology(folder, nodes)
     genesis = _genesis(options, [account.address for account in accounts])
     (folder / "genesis.json").write_text(json.dumps(genesis, indent=1), "ascii")
@@ -339,7 +333,6 @@ def _genesis(options: NetworkOptions, validators: list[Address]) -> dict[str, ob
 
 def _init(program: str, folder: Path, node: CliqueNode) -> None:
 
-
     finished = subprocess.run(
         [program, "--datadir", ".", "--state.scheme", "hash", "init", "../genesis.json"],
         cwd=folder / node.name,
@@ -352,9 +345,7 @@ def _init(program: str, folder: Path, node: CliqueNode) -> None:
 
 
 def _profile(nodes: tuple[CliqueNode, ...], options: NetworkOptions) -> NetworkProfile:
-    genesis = cast(
-        dict[str, object], ask(nodes[0].url, "eth_getBlockByNumber", ["0x0", False])
-    )
+    genesis = cast(dict[str, object], ask(nodes[0].url, "eth_getBlockByNumber", ["0x0", False]))
     validators = tuple(node.address for node in nodes if node.address is not None)
     return NetworkProfile(
         engine=Clique.name,

@@ -56,9 +56,7 @@ class Institution(Document):
             self.log_key,
             Address(self.validator) if self.validator is not None else None,
             self.encryption_key,
-            tuple(
-                NewAccount(Address(one.address), powers_of(one.powers)) for one in self.accounts
-            ),
+            tuple(NewAccount(Address(one.address), powers_of(one.powers)) for one in self.accounts),
         )
 
     @property

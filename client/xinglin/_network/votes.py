@@ -30,9 +30,7 @@ def cast_vote(folder: Path, node: str, candidate: Address, *, admit: bool) -> No
     clique.propose(folder, found, candidate, admit=admit)
 
 
-def admit_node(
-    folder: Path, enode: str | None, progress: Progress = silent
-) -> clique.CliqueNode:
+def admit_node(folder: Path, enode: str | None, progress: Progress = silent) -> clique.CliqueNode:
     """Admit a node to a trial network: one that exists, or a new one, which is started."""
     if enode is None:
         return clique.Clique().add_node(folder, progress)
