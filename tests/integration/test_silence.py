@@ -69,8 +69,8 @@ def chain_bytes(stage: Stage) -> Iterator[tuple[str, bytes]]:
                     yield "storage", bytes.fromhex((slot + word).replace("0x", ""))
 
 
-class TestSilence:
-    """I1."""
+class TestI1Silence:
+    """Nothing personal, in any form, anywhere in public."""
 
     def test_the_search_finds_what_is_there(self, stage: Stage) -> None:
         # A search that cannot find anything would pass every other test here.

@@ -172,9 +172,9 @@ def _build(folder: Path, engine: str, report: Report) -> World:
     for digest in approve_models(world):
         report(f"approved the model {digest.text[:23]}… by two votes")
     for hospital, node in zip(hospitals, nodes, strict=False):
-        _serve(world, hospital, node)
+        serve(world, hospital, node)
     for node in nodes:
-        _wait_ready(node)
+        wait_ready(node)
     report("started the nodes of two hospitals")
     return world
 
@@ -243,7 +243,7 @@ def _xinglin(*arguments: str) -> dict[str, Any]:
     return answer
 
 
-def _serve(world: World, hospital: Institution, node: Node) -> None:
+def serve(world: World, hospital: Institution, node: Node) -> None:
     """Appoint the node's system account, and start the node."""
     described = read_institution(node.folder / "institution.json")
     signed = hospital.vouch(
@@ -267,7 +267,7 @@ def _serve(world: World, hospital: Institution, node: Node) -> None:
     )
 
 
-def _wait_ready(node: Node) -> None:
+def wait_ready(node: Node) -> None:
     ends = time.monotonic() + READY_SECONDS
     with node.client() as client:
         while not _answers(client):
