@@ -51,6 +51,7 @@ def simplify(character: str) -> str:
     return converted if len(converted) == 1 else character
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def plain(character: str) -> str:
     """
     Return the half-width, lower-case form of one code point, or `" "` for white space,
