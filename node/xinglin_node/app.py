@@ -26,11 +26,12 @@ from xinglin.names import Generation, Member
 from xinglin_node import problems
 from xinglin_node.blobs.store import Blobs
 from xinglin_node.database import Database
-from xinglin_node.health.metrics import count_requests
+from xinglin_node.health.metrics import CountRequests
 from xinglin_node.house import NodeHouse, NodeKeys
 from xinglin_node.log.service import CheckpointSigner
 from xinglin_node.log.writer import LogWriter
 from xinglin_node.migrations.run import upgrade
+from xinglin_node.rate import LimitRate
 from xinglin_node.settings import NodeSettings
 from xinglin_node.subjects.service import history_statement
 
@@ -149,7 +150,8 @@ def create_app(house: NodeHouse, *, follow_chain: bool = True, opened: bool = Fa
     )
     app.state.house = house
     problems.install(app)
-    count_requests(app)
+    app.add_middleware(LimitRate, per_minute=house.settings.requests_per_minute)
+    app.add_middleware(CountRequests)
     for name in _ROUTERS:
         if importlib.util.find_spec(name) is None:
             continue

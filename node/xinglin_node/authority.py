@@ -88,10 +88,11 @@ def person_of(session: Session, house: NodeHouse, holder: Holder, moment: Moment
     return DataSubject(holder.account, holder.subject, enrolled[-1])
 
 
-def _signed_in(
+def signed_in(
     house: House,
     shown: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Person:
+    """Who shows this credential, checked anew. Raises `CredentialRefused`, `Withdrawn`."""
     if shown is None:
         raise CredentialRefused("a credential: Authorization: Bearer", "none")
     now = house.now()
@@ -100,7 +101,7 @@ def _signed_in(
         return person_of(session, house, holder, moment_of(session, now))
 
 
-SignedIn = Annotated[Person, Depends(_signed_in)]
+SignedIn = Annotated[Person, Depends(signed_in)]
 """Anybody appointed by an active member, a data subject, or a proxy."""
 
 

@@ -94,7 +94,7 @@ class NodeSettings(BaseSettings):
     """The log is readable without a credential; otherwise by those who can sign in."""
     session_seconds: Seconds = 3_600
     """How long a session's credential holds."""
-    requests_per_minute: Annotated[int, Field(ge=1)] = 6_000
+    requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
     """Requests of one caller before 429."""
     log_level: str = "info"
 

@@ -486,9 +486,7 @@ class Consenting:
             "publicKey": base64url(identity.recipient.public_key),
             "proxies": [proxy.to_json() for proxy in proxies],
             "issuedAt": now,
-            "signature": base64url(
-                typed.sign(scene.house.domain, "Enrolment", message, account)
-            ),
+            "signature": base64url(typed.sign(scene.house.domain, "Enrolment", message, account)),
         }
         enrolment = scene.enrol(desk, subject, body)
         if anchored:

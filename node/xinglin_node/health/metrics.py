@@ -3,10 +3,9 @@ Prometheus metrics. No label ever holds an identifier: routes are templates, not
 """
 
 import time
-from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI, Request, Response
 from prometheus_client import Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUESTS = Counter("xinglin_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -24,17 +23,33 @@ VIEW_AGE = Gauge("xinglin_view_age_seconds", "Age of the final view.")
 ANCHOR_FAILURES = Counter("xinglin_anchor_failures_total", "Anchors not sent or refused.")
 
 
-def count_requests(app: FastAPI) -> None:
-    """Count and time every request of `app` by its route's template."""
+class CountRequests:
+    """
+    Counts and times every request by its route's template.
 
-    async def count(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
+    Plain ASGI: bodies pass untouched, however large they are.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         started = time.perf_counter()
-        response = await call_next(request)
-        route = getattr(request.scope.get("route"), "path", "unmatched")
-        REQUESTS.labels(request.method, route, str(response.status_code)).inc()
-        SECONDS.labels(request.method, route).observe(time.perf_counter() - started)
-        return response
+        status = 500
 
-    app.middleware("http")(count)
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(scope["method"], route, str(status)).inc()
+            SECONDS.labels(scope["method"], route).observe(time.perf_counter() - started)

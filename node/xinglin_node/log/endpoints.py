@@ -3,8 +3,10 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from xinglin_node.authority import signed_in
 from xinglin_node.house import House, NodeHouse
 from xinglin_node.log.repository import read_entries, read_tile
 from xinglin_node.log.service import CheckpointSigner
@@ -12,6 +14,20 @@ from xinglin_node.log.tree import TILE_HEIGHT, TILE_WIDTH
 from xinglin_node.problems import NotFound
 
 router = APIRouter(prefix="/log", tags=["log"])
+
+_bearer = HTTPBearer(auto_error=False)
+
+
+def _log_reader(
+    house: House, shown: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> None:
+    """Everyone; or, by a setting, those who can sign in (FORMATS 2)."""
+    if not house.settings.public_log:
+        signed_in(house, shown)
+
+
+LogReader = Annotated[None, Depends(_log_reader)]
+"""Who may read the log."""
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """A tile of a given width never changes."""
@@ -27,7 +43,7 @@ _NUMBER = re.compile(r"((?:x[0-9]{3}/)*)([0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
 @router.get("/checkpoint", response_class=Response, summary="The signed tree head")
-def read_checkpoint(house: House) -> Response:
+def read_checkpoint(house: House, _: LogReader) -> Response:
     """Return the newest checkpoint. Its signature alone proves nothing; anchoring does."""
     signer: CheckpointSigner = house.parts["checkpoint_signer"]
     return Response(
@@ -38,7 +54,7 @@ def read_checkpoint(house: House) -> Response:
 
 
 @router.get("/tile/entries/{number:path}", response_class=Response, summary="Up to 256 entries")
-def read_entry_bundle(house: House, number: Annotated[str, Path()]) -> Response:
+def read_entry_bundle(house: House, number: Annotated[str, Path()], _: LogReader) -> Response:
     """Return a bundle of entries: 64 bytes each, which say nothing by themselves."""
     index, width = _tile_asked(house, 0, number)
     with house.database.reading() as session:
@@ -53,7 +69,10 @@ def read_entry_bundle(house: House, number: Annotated[str, Path()]) -> Response:
 
 @router.get("/tile/{level}/{number:path}", response_class=Response, summary="Up to 256 hashes")
 def read_hash_tile(
-    house: House, level: Annotated[int, Path(ge=0, le=MAX_LEVEL)], number: Annotated[str, Path()]
+    house: House,
+    level: Annotated[int, Path(ge=0, le=MAX_LEVEL)],
+    number: Annotated[str, Path()],
+    _: LogReader,
 ) -> Response:
     """Return a tile of hashes of one level of the tree."""
     index, width = _tile_asked(house, level, number)

@@ -38,7 +38,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, NestedTransaction
 from sqlalchemy.exc import SQLAlchemyError
 
 from xinglin.errors import UsageError
@@ -650,9 +650,11 @@ class LogWriter:
                 return
 
 
-def _roll_back(savepoint: Any) -> None:
-    with contextlib.suppress(SQLAlchemyError):
-        savepoint.rollback()
+def _roll_back(savepoint: NestedTransaction) -> None:
+    # A failed flush has rolled it back already.
+    if savepoint.is_active:
+        with contextlib.suppress(SQLAlchemyError):
+            savepoint.rollback()
 
 
 def _from_row(row: HistoryRow) -> _History:

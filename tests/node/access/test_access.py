@@ -156,9 +156,7 @@ class TestI4NoKeyWithoutLeave:
         assert unwrapped == []
         assert sqlite_consenting.entries("access") == []
 
-    def test_when_the_key_is_unwrapped_the_entry_is_on_disk(
-        self, consenting, monkeypatch
-    ) -> None:
+    def test_when_the_key_is_unwrapped_the_entry_is_on_disk(self, consenting, monkeypatch) -> None:
         from xinglin_node.access import release
 
         record = consenting.record(consenting.patient())
@@ -341,9 +339,7 @@ class TestForm:
         nurse = sqlite_consenting.scene.someone("nurse")
         at = int(sqlite_consenting.scene.clock()) + 60
 
-        answer = sqlite_consenting.ask(
-            nurse, record, ground="care", issuedAt=at, deadline=at + 300
-        )
+        answer = sqlite_consenting.ask(nurse, record, ground="care", issuedAt=at, deadline=at + 300)
 
         assert problem(answer) == (422, "rule")
 
@@ -394,8 +390,7 @@ class TestWhatACallerMayNotSeeDoesNotExist:
         doctor = consenting.scene.someone("physician", member=2)
 
         answers = [
-            consenting.ask(doctor, record, grant=grant.id)
-            for record in (uuid4(), foreign, hidden)
+            consenting.ask(doctor, record, grant=grant.id) for record in (uuid4(), foreign, hidden)
         ]
 
         assert {answer.status_code for answer in answers} == {404}

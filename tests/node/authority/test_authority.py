@@ -68,9 +68,7 @@ class TestAppointmentIsCheckedAtEveryRequest:
         change(
             sqlite_scene,
             lambda session: session.add(
-                MemberStatusRow(
-                    member=sqlite_scene.house.member, since=since, status=2, block=9
-                )
+                MemberStatusRow(member=sqlite_scene.house.member, since=since, status=2, block=9)
             ),
         )
 

@@ -510,8 +510,11 @@ class Claim:
                 },
                 "grantee": {"member": TWO, "role": None, "account": None, "project": None},
                 "scope": {
-                    "records": [str(RECORD)], "categories": None,
-                    "from": None, "to": None, "versions": "all",
+                    "records": [str(RECORD)],
+                    "categories": None,
+                    "from": None,
+                    "to": None,
+                    "versions": "all",
                 },
                 "purposes": ["TREAT"],
                 "research": None,
@@ -560,15 +563,11 @@ class Claim:
         )  # fmt: skip
         return Access(
             request=request,
-            request_signature=typed.sign(
-                domain, "AccessRequest", request.message(), self.doctor
-            ),
+            request_signature=typed.sign(domain, "AccessRequest", request.message(), self.doctor),
             appointment=by.appointment,
             appointment_signature=by.signature,
             ground="grant",
-            view=ViewOfChain(
-                number=self.view.number, hash=self.view.hash, time=self.view.time
-            ),
+            view=ViewOfChain(number=self.view.number, hash=self.view.hash, time=self.view.time),
             grant_id=grant,
             manifests=(manifest,),
             second=None,
