@@ -3,57 +3,19 @@
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Protocol
 
 from xinglin.hashes import Digest
-from xinglin.inference import FoundSpan
+from xinglin.methods import ENTRY_POINTS, Method, model_digest
 from xinglin_node.house import NodeHouse
 from xinglin_node.models.repository import known_models, status_named
 from xinglin_node.models.schemas import ListedModel, ModelList
 
 _logger = logging.getLogger(__name__)
 
-ENTRY_POINTS = "xinglin.methods"
-"""Group under which a package offers a method."""
-
 _loading = threading.Lock()
-
-
-class Method(Protocol):
-    """
-    Reads a text and gives spans.
-
-    An implementer promises that the same manifest, parameters, code and runtime give the
-    same spans for the same text, on any machine, and that nothing of the text is kept,
-    printed or sent anywhere.
-    """
-
-    @property
-    def manifest(self) -> bytes:
-        """The canonical model manifest."""
-        ...
-
-    @property
-    def parameters(self) -> Mapping[str, str | int]:
-        """What decides the output beside the model and the text."""
-        ...
-
-    @property
-    def code(self) -> str:
-        """Which code reads, with its digest."""
-        ...
-
-    @property
-    def runtime(self) -> str:
-        """Which runtime, and its version as far as it decides the output."""
-        ...
-
-    def __call__(self, text: str) -> Sequence[FoundSpan]:
-        """Return the spans of `text`, with offsets in code points."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +44,7 @@ def installed(house: NodeHouse) -> Sequence[Installed]:
 
 def describe(name: str, method: Method) -> Installed:
     """Put the digest of its model beside a method."""
-    return Installed(name, Digest.of(method.manifest), method)
+    return Installed(name, model_digest(method), method)
 
 
 def list_models(house: NodeHouse) -> ModelList:
