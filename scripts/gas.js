@@ -21,12 +21,13 @@ async function measure(what, sent, most) {
   return sent;
 }
 
+const tree = Tree.ofSize(MILLION + 1);
+let previous = NO_ANCHOR;
+
 async function anchors() {
-  const tree = Tree.ofSize(MILLION);
   const registry = checkpoints.connect(anchor[2]);
   // Growth by one from 2^20 - 1 is the worst: 21 hashes, of which 19 serve both roots.
   const steps = [1, 100, 1_100, 524_289, 786_431, 1_000_000, MILLION - 1, MILLION];
-  let previous = NO_ANCHOR;
   let latest = 0;
   for (const size of steps) {
     const proof = latest === 0 ? [] : tree.consistency(latest, size);
@@ -76,6 +77,18 @@ async function governance() {
   await measure("freezing", consortium.connect(anchor[3]).freeze());
 }
 
+/** A log's first checkpoint in a successor reads the predecessor and begins a slot of its own. */
+async function succession(next) {
+  const [at, old] = [await next.getAddress(), await checkpoints.getAddress()];
+  const registry = await ethers.deployContract("CheckpointRegistry", [at, old]);
+  await carry(scene, 11, 0, ethers.AbiCoder.defaultAbiCoder().encode(["address"], [at]));
+  const proof = tree.consistency(MILLION, MILLION + 1);
+  await measure(
+    `first anchor in a successor, ${proof.length} hashes`,
+    registry.connect(anchor[2]).anchor(MILLION + 1, tree.root(MILLION + 1), proof, previous),
+  );
+}
+
 /** What a founding and a succession cost, of which the block's gas limit has to allow the second. */
 async function deployments() {
   const founding = await consortium.deploymentTransaction().wait();
@@ -91,12 +104,13 @@ async function deployments() {
   rows.push({ what: "succession of four members, 16 accounts", gas: gasUsed });
   const code = (await next.getDeployedCode()).length / 2 - 1;
   rows.push({ what: "  of which the code alone", gas: BigInt(code * 200) });
+  await succession(next);
 }
 
 await anchors();
 await grants();
-await deployments();
 await governance();
+await deployments();
 if (process.argv.includes("--json")) {
   console.log(JSON.stringify(rows.map(({ what, gas, most }) => ({ what, gas: Number(gas), most: most && Number(most) }))));
 } else {

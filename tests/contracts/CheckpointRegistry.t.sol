@@ -250,7 +250,7 @@ contract CheckpointRegistryTest is Scene {
         _anchorRaw(_anchorer(4), 5, bytes32("root"), _empty(), last);
     }
 
-    function test_a_frozen_log_does_not_grow_until_it_is_unfrozen() public {
+    function test_C9_a_frozen_log_does_not_grow_until_it_is_unfrozen() public {
         ICheckpointRegistry.Anchor memory last = _anchor(4, 3, _none());
         vm.prank(_witness(4));
         consortium.freeze();
@@ -262,7 +262,7 @@ contract CheckpointRegistryTest is Scene {
         _anchor(4, 5, last);
     }
 
-    function test_a_retired_log_stays_readable_and_the_next_generation_begins_anew() public {
+    function test_C10_a_retired_log_stays_readable_and_the_next_generation_begins_anew() public {
         ICheckpointRegistry.Anchor memory last = _anchor(4, 3, _none());
         _carry(KIND_RETIRE, 4, abi.encode(uint32(0)));
         vm.expectRevert(

@@ -77,7 +77,7 @@ contract ConsentRegistryTest is Scene {
         );
     }
 
-    function test_a_grant_is_given_once() public {
+    function test_C12_a_grant_is_given_once() public {
         bytes32 id = _give(_grant(2));
         _refused(
             _grant(2), abi.encodeWithSelector(IConsentRegistry.ConsentAlreadyGiven.selector, id)
@@ -92,7 +92,7 @@ contract ConsentRegistryTest is Scene {
         );
     }
 
-    function test_only_the_grantor_gives() public {
+    function test_C11_only_the_grantor_gives() public {
         IConsentRegistry.Grant memory grant = _grant(2);
         bytes32 id = consents.grantIdOf(grant);
         bytes memory signature = _sign(0xbad, id);
@@ -104,7 +104,7 @@ contract ConsentRegistryTest is Scene {
         consents.give(grant, signature);
     }
 
-    function test_a_signature_serves_no_other_grant() public {
+    function test_C11_a_signature_serves_no_other_grant() public {
         IConsentRegistry.Grant memory grant = _grant(2);
         bytes memory signature = _sign(PATIENT_KEY, consents.grantIdOf(grant));
         grant.termsDigest = keccak256("other terms");
@@ -112,7 +112,7 @@ contract ConsentRegistryTest is Scene {
         consents.give(grant, signature);
     }
 
-    function test_a_signature_serves_no_other_registry_and_no_other_chain() public {
+    function test_C11_a_signature_serves_no_other_registry_and_no_other_chain() public {
         IConsentRegistry.Grant memory grant = _grant(2);
         bytes memory signature = _sign(PATIENT_KEY, consents.grantIdOf(grant));
         ConsentRegistry other = new ConsentRegistry(address(consortium));
@@ -147,7 +147,7 @@ contract ConsentRegistryTest is Scene {
         consents.give(grant, abi.encodePacked(r, s, v));
     }
 
-    function test_deadlines_are_whole_hours_and_exclusive() public {
+    function test_C14_deadlines_are_whole_hours_and_exclusive() public {
         IConsentRegistry.Grant memory grant = _grant(2);
         grant.deadline = MIDNIGHT + 1 days + 1;
         _refused(
@@ -168,7 +168,7 @@ contract ConsentRegistryTest is Scene {
         _give(grant);
     }
 
-    function test_times_are_whole_days() public {
+    function test_C14_times_are_whole_days() public {
         IConsentRegistry.Grant memory grant = _grant(2);
         bytes4 wrong = IConsentRegistry.ConsentTimeNotWholeDay.selector;
         grant.notBefore = MIDNIGHT + 1;
@@ -190,7 +190,7 @@ contract ConsentRegistryTest is Scene {
         );
     }
 
-    function test_a_grant_ends_after_it_begins_and_within_ten_years() public {
+    function test_C14_a_grant_ends_after_it_begins_and_within_ten_years() public {
         uint64 most = MIDNIGHT + 3653 days;
         _periodRefused(0, MIDNIGHT);
         _periodRefused(MIDNIGHT + 2 days, MIDNIGHT + 2 days);
@@ -220,7 +220,7 @@ contract ConsentRegistryTest is Scene {
         return consents.witness(keccak256("terms"), 0, MIDNIGHT + 30 days);
     }
 
-    function test_a_witnessed_grant_is_marked_for_ever() public {
+    function test_C11_a_witnessed_grant_is_marked_for_ever() public {
         bytes32 id = keccak256(
             abi.encode(
                 keccak256("xinglin/witnessed/v1"),
@@ -242,7 +242,7 @@ contract ConsentRegistryTest is Scene {
         _equal(stored.givenAt, START, "given");
     }
 
-    function test_a_witnessed_grant_is_given_once() public {
+    function test_C12_a_witnessed_grant_is_given_once() public {
         bytes32 id = _witnessed();
         vm.expectRevert(
             abi.encodeWithSelector(IConsentRegistry.ConsentAlreadyGiven.selector, id)
@@ -326,7 +326,7 @@ contract ConsentRegistryTest is Scene {
         consents.revoke(id, hex"00");
     }
 
-    function test_a_witness_does_not_pass_for_a_grantor() public {
+    function test_C13_a_witness_does_not_pass_for_a_grantor() public {
         // The witness's account stands as grantor; a signature of it must not read as the
         // patient's own revocation.
         IConsortium.NewAccount[] memory fresh = new IConsortium.NewAccount[](1);
@@ -343,7 +343,7 @@ contract ConsentRegistryTest is Scene {
         consents.revoke(id, revocation);
     }
 
-    function test_the_custodian_revokes_under_its_own_name() public {
+    function test_C13_the_custodian_revokes_under_its_own_name() public {
         bytes32[] memory ids = new bytes32[](2);
         ids[0] = _give(_grant(2));
         ids[1] = _witnessed();
@@ -363,7 +363,7 @@ contract ConsentRegistryTest is Scene {
         _equal(consents.grantOf(ids[1]).revokedAt, START + 1, "at");
     }
 
-    function test_a_custodian_revokes_its_own_grants_only() public {
+    function test_C13_a_custodian_revokes_its_own_grants_only() public {
         bytes32[] memory ids = new bytes32[](1);
         ids[0] = _give(_grant(2));
         address[4] memory refused = [STRANGER, _governor(3), _anchorer(2), _appointer(2)];

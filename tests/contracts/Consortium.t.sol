@@ -16,7 +16,7 @@ contract ConsortiumFoundingTest is Scene {
         return new Consortium(NETWORK, address(0), founders, DELAY, VOTE_TIME);
     }
 
-    function test_three_hospitals_found_a_network() public view {
+    function test_C1_three_hospitals_found_a_network() public view {
         _equal(consortium.memberCount(), 3, "members");
         _equal(consortium.activeHospitals(), 3, "active hospitals");
         _equal(bytes32(consortium.networkId()), bytes32(NETWORK), "network id");
@@ -35,7 +35,7 @@ contract ConsortiumFoundingTest is Scene {
         _equal(keccak256(bytes(consortium.nameOf(2))), keccak256("Hospital 2"), "name");
     }
 
-    function test_what_a_founder_brings_is_the_first_entry_of_its_histories() public view {
+    function test_C6_what_a_founder_brings_is_the_first_entry_of_its_histories() public view {
         _equal(consortium.logKeysOf(2)[0].key, bytes32(uint256(2)), "log key");
         _equal(consortium.logKeysOf(2)[0].since, START, "since");
         _equal(
@@ -57,7 +57,7 @@ contract ConsortiumFoundingTest is Scene {
         _equal(until, 0, "until");
     }
 
-    function test_two_hospitals_found_nothing() public {
+    function test_C1_two_hospitals_found_nothing() public {
         IConsortium.Founder[] memory founders = _founders(2);
         vm.expectRevert(abi.encodeWithSelector(IConsortium.ConsortiumWrongFounders.selector, 2));
         _found(founders);
@@ -83,7 +83,7 @@ contract ConsortiumFoundingTest is Scene {
         new Consortium(NETWORK, address(0), founders, 366 days, 366 days);
     }
 
-    function test_no_account_belongs_to_two_members() public {
+    function test_C2_no_account_belongs_to_two_members() public {
         IConsortium.Founder[] memory founders = _founders(3);
         founders[2].accounts[1].account = _anchorer(1);
         vm.expectRevert(
@@ -116,7 +116,7 @@ contract ConsortiumFoundingTest is Scene {
         _found(founders);
     }
 
-    function test_a_member_has_an_account_that_governs() public {
+    function test_C1_a_member_has_an_account_that_governs() public {
         IConsortium.Founder[] memory founders = _founders(3);
         founders[0].accounts[0].powers = POWER_APPOINT;
         vm.expectRevert(abi.encodeWithSelector(IConsortium.ConsortiumNoGovernor.selector, 1));
@@ -184,13 +184,13 @@ contract ConsortiumVoteTest is Scene {
         _claim(consortium.hasVoted(proposal, 1), "now it has");
     }
 
-    function test_the_same_content_twice_is_two_proposals() public {
+    function test_C4_the_same_content_twice_is_two_proposals() public {
         uint256 first = _propose(KIND_SUSPEND, 2, "");
         uint256 second = _propose(KIND_SUSPEND, 2, "");
         _claim(first != second, "ids differ");
     }
 
-    function test_only_governing_accounts_of_active_hospitals_propose_and_vote() public {
+    function test_C3_only_governing_accounts_of_active_hospitals_propose_and_vote() public {
         uint32 institute = _admit(ROLE_RESEARCH_INSTITUTE, _founder(5, POWER_WITNESS));
         uint256 proposal = _propose(KIND_SUSPEND, 2, "");
         address[4] memory refused =
@@ -222,7 +222,7 @@ contract ConsortiumVoteTest is Scene {
         _vote(1, 7);
     }
 
-    function test_the_concerned_has_no_vote() public {
+    function test_C3_the_concerned_has_no_vote() public {
         uint256 proposal = _propose(KIND_REMOVE, 2, "");
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -232,7 +232,7 @@ contract ConsortiumVoteTest is Scene {
         _vote(2, proposal);
     }
 
-    function test_a_member_votes_once_even_with_many_accounts() public {
+    function test_C3_a_member_votes_once_even_with_many_accounts() public {
         address second = address(0x77);
         _change(2, CHANGE_ADD_ACCOUNT, abi.encode(second, POWER_GOVERN));
         uint256 proposal = _propose(KIND_MANDATE, 3, abi.encode(bytes32("mandate")));
@@ -244,7 +244,7 @@ contract ConsortiumVoteTest is Scene {
         consortium.vote(proposal);
     }
 
-    function test_a_proposal_dies_when_its_time_is_up() public {
+    function test_C4_a_proposal_dies_when_its_time_is_up() public {
         uint256 proposal = _propose(KIND_MANDATE, 3, abi.encode(bytes32("mandate")));
         vm.warp(START + VOTE_TIME - 1);
         _vote(1, proposal);
@@ -253,7 +253,7 @@ contract ConsortiumVoteTest is Scene {
         _vote(2, proposal);
     }
 
-    function test_a_proposal_dies_when_the_set_of_active_hospitals_changes() public {
+    function test_C4_a_proposal_dies_when_the_set_of_active_hospitals_changes() public {
         uint256 proposal = _propose(KIND_MANDATE, 3, abi.encode(bytes32("mandate")));
         _vote(1, proposal);
         _admit(ROLE_HOSPITAL, _founder(5, POWER_WITNESS));
@@ -269,7 +269,7 @@ contract ConsortiumVoteTest is Scene {
         _claim(_carried(proposal), "carried");
     }
 
-    function test_a_proposal_dies_when_the_status_of_the_concerned_changes() public {
+    function test_C4_a_proposal_dies_when_the_status_of_the_concerned_changes() public {
         uint32 auditor = _admit(ROLE_AUDITOR, _founder(5, POWER_WITNESS));
         uint256 old = _propose(KIND_SUSPEND, auditor, "");
         _vote(1, old);
@@ -280,7 +280,7 @@ contract ConsortiumVoteTest is Scene {
         _vote(3, old);
     }
 
-    function test_a_carried_proposal_takes_no_more_votes() public {
+    function test_C4_a_carried_proposal_takes_no_more_votes() public {
         uint256 proposal = _carry(KIND_MANDATE, 4, abi.encode(bytes32("mandate")));
         vm.expectRevert(_stale(proposal));
         _vote(3, proposal);
@@ -335,7 +335,7 @@ contract ConsortiumVoteTest is Scene {
         }
     }
 
-    function test_a_decision_is_carried_under_its_content_once_and_for_ever() public {
+    function test_C6_a_decision_is_carried_under_its_content_once_and_for_ever() public {
         bytes memory payload = abi.encode(bytes32("mandate"));
         bytes32 key = _key(KIND_MANDATE, 2, payload);
         _equal(consortium.carriedAt(key), 0, "not yet");
@@ -388,7 +388,7 @@ contract ConsortiumVoteTest is Scene {
         }
     }
 
-    function test_status_has_a_history_that_is_never_overwritten() public {
+    function test_C6_status_has_a_history_that_is_never_overwritten() public {
         vm.warp(START + 100);
         _carry(KIND_SUSPEND, 4, "");
         vm.warp(START + 200);
@@ -429,7 +429,7 @@ contract ConsortiumVoteTest is Scene {
         _equal(consortium.membershipVersion(), version, "the set of active hospitals is the same");
     }
 
-    function test_the_quorum_is_a_majority_of_the_others_and_two_at_least() public {
+    function test_C3_the_quorum_is_a_majority_of_the_others_and_two_at_least() public {
         _equal(consortium.quorum(0), 3, "of four");
         _equal(consortium.quorum(1), 2, "of the three others");
         _carry(KIND_SUSPEND, 4, "");
@@ -468,7 +468,7 @@ contract ConsortiumVoteTest is Scene {
         _vote(2, proposal);
     }
 
-    function test_no_account_is_ever_used_again() public {
+    function test_C2_no_account_is_ever_used_again() public {
         vm.prank(_governor(2));
         consortium.endAccount(_anchorer(2));
         IConsortium.NewAccount[] memory again = new IConsortium.NewAccount[](1);
@@ -501,7 +501,7 @@ contract ConsortiumVoteTest is Scene {
         _claim(!frozen, "unfrozen");
     }
 
-    function test_an_old_vote_does_not_lift_a_new_freeze() public {
+    function test_C9_an_old_vote_does_not_lift_a_new_freeze() public {
         vm.prank(_anchorer(2));
         consortium.freeze();
         uint256 old = _propose(KIND_UNFREEZE, 2, abi.encode(START));
@@ -669,7 +669,7 @@ contract ConsortiumChangeTest is Scene {
         );
     }
 
-    function test_a_change_waits_for_its_delay() public {
+    function test_C5_a_change_waits_for_its_delay() public {
         uint256 change = _request(CHANGE_LOG_KEY, abi.encode(bytes32("new")));
         vm.warp(START + DELAY - 1);
         vm.expectRevert(
@@ -682,7 +682,7 @@ contract ConsortiumChangeTest is Scene {
         _apply(change);
     }
 
-    function test_a_change_is_applied_once_and_in_time() public {
+    function test_C5_a_change_is_applied_once_and_in_time() public {
         uint256 change = _request(CHANGE_LOG_KEY, abi.encode(bytes32("new")));
         uint256 late = _request(CHANGE_LOG_KEY, abi.encode(bytes32("late")));
         vm.warp(START + DELAY + VOTE_TIME - 1);
@@ -694,7 +694,7 @@ contract ConsortiumChangeTest is Scene {
         _apply(late);
     }
 
-    function test_a_vote_stops_a_change() public {
+    function test_C5_a_vote_stops_a_change() public {
         uint256 change = _request(CHANGE_ADD_ACCOUNT, abi.encode(address(0x88), POWER_GOVERN));
         _carry(KIND_STOP_CHANGE, 2, abi.encode(change));
         _equal(consortium.changeOf(change).state, CHANGE_STOPPED, "state");
@@ -718,7 +718,7 @@ contract ConsortiumChangeTest is Scene {
         _vote(2, proposal);
     }
 
-    function test_a_change_dies_with_the_account_that_asked_for_it() public {
+    function test_C5_a_change_dies_with_the_account_that_asked_for_it() public {
         _change(2, CHANGE_ADD_ACCOUNT, abi.encode(address(0x88), POWER_GOVERN));
         uint256 change = _request(CHANGE_ADD_ACCOUNT, abi.encode(address(0x66), POWER_GOVERN));
         vm.prank(address(0x88));
@@ -797,7 +797,7 @@ contract ConsortiumChangeTest is Scene {
 
     // --- Ends that take effect at once -------------------------------------------------
 
-    function test_an_account_ends_at_once_and_for_ever() public {
+    function test_C5_an_account_ends_at_once_and_for_ever() public {
         vm.warp(START + 5);
         vm.expectEmit(address(consortium));
         emit IConsortium.AccountEnded(2, _anchorer(2), START + 5);
@@ -814,7 +814,7 @@ contract ConsortiumChangeTest is Scene {
         consortium.endAccount(_anchorer(2));
     }
 
-    function test_an_account_may_end_itself() public {
+    function test_C2_an_account_may_end_itself() public {
         vm.prank(_anchorer(2));
         consortium.endAccount(_anchorer(2));
         _equal(consortium.standingOf(_anchorer(2)).powers, 0, "no powers left");

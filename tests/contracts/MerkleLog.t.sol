@@ -39,7 +39,7 @@ contract MerkleLogDoor {
     }
 }
 
-/// @notice C3: the contract's proofs are those of RFC 9162, as the Python library makes them.
+/// @notice C7: the contract's proofs are those of RFC 9162, as the Python library makes them.
 contract MerkleLogTest is Scene {
     MerkleLogDoor private door;
 
@@ -161,7 +161,7 @@ contract MerkleLogTest is Scene {
         }
     }
 
-    function testFuzz_a_grown_log_is_accepted_and_a_rewritten_one_refused(
+    function testFuzz_C7_a_grown_log_is_accepted_and_a_rewritten_one_refused(
         uint256 oldSeed,
         uint256 newSeed,
         uint256 rewritten,
@@ -185,7 +185,7 @@ contract MerkleLogTest is Scene {
         _claim(!door.isConsistent(oldSize, newSize, oldRoot, forged, proof), "with its own proof");
     }
 
-    function testFuzz_any_change_of_a_valid_consistency_proof_is_refused(
+    function testFuzz_C7_any_change_of_a_valid_consistency_proof_is_refused(
         uint256 oldSeed,
         uint256 newSeed,
         uint256 place,
@@ -211,7 +211,7 @@ contract MerkleLogTest is Scene {
         _claim(!door.isConsistent(oldSize, newSize, oldRoot, newRoot, longer), "appended");
     }
 
-    function testFuzz_a_leaf_is_included_at_its_place_and_nowhere_else(
+    function testFuzz_C7_a_leaf_is_included_at_its_place_and_nowhere_else(
         uint256 sizeSeed,
         uint256 indexSeed,
         uint256 otherSeed,

@@ -87,7 +87,7 @@ contract ModelRegistryTest is Scene {
         models.register(MODEL, 0);
     }
 
-    function test_no_vote_no_approval() public {
+    function test_C15_no_vote_no_approval() public {
         _register(MODEL, 0);
         bytes32 key = _key(KIND_APPROVE_MODEL, 0, abi.encode(MODEL, bytes32(0), uint32(2)));
         _equal(models.approvalKey(MODEL), key, "key");
@@ -97,7 +97,7 @@ contract ModelRegistryTest is Scene {
         models.approve(MODEL);
     }
 
-    function test_a_vote_is_about_the_model_with_its_descent_and_registrar() public {
+    function test_C15_a_vote_is_about_the_model_with_its_descent_and_registrar() public {
         // Otherwise a vote carried before the registration would bless whoever registers first.
         _register(MODEL, 0);
         _carry(KIND_APPROVE_MODEL, 0, abi.encode(MODEL, bytes32(0), uint32(3)));
@@ -152,7 +152,7 @@ contract ModelRegistryTest is Scene {
         models.withdraw(MODEL, REASON);
     }
 
-    function test_a_model_is_withdrawn_by_vote_with_its_reason_from_any_status() public {
+    function test_C15_a_model_is_withdrawn_by_vote_with_its_reason_from_any_status() public {
         _register(MODEL, 0);
         vm.prank(_governor(2));
         models.retire(MODEL);

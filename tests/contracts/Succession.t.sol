@@ -46,7 +46,7 @@ contract SuccessionTest is Scene {
 
     // --- Copying -----------------------------------------------------------------------
 
-    function test_a_successor_copies_what_stands() public {
+    function test_C16_a_successor_copies_what_stands() public {
         _admit(ROLE_AUDITOR, _founder(5, POWER_WITNESS));
         _change(2, CHANGE_LOG_KEY, abi.encode(bytes32("new")));
         _change(2, CHANGE_VALIDATOR, abi.encode(address(0x55)));
@@ -125,7 +125,7 @@ contract SuccessionTest is Scene {
         );
     }
 
-    function test_an_ended_deployment_has_no_second_successor() public {
+    function test_C16_an_ended_deployment_has_no_second_successor() public {
         _succeed();
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -161,7 +161,7 @@ contract SuccessionTest is Scene {
         );
     }
 
-    function test_a_successor_must_have_copied_the_last_change() public {
+    function test_C16_a_successor_must_have_copied_the_last_change() public {
         // Otherwise an account that ended since would live again in the successor.
         _deployNext();
         vm.prank(_governor(4));
@@ -172,7 +172,7 @@ contract SuccessionTest is Scene {
         _equal(until, START, "ended there too");
     }
 
-    function test_everything_that_is_copied_counts_as_a_change() public {
+    function test_C16_everything_that_is_copied_counts_as_a_change() public {
         uint64 revision = consortium.revision();
         vm.prank(_anchorer(2));
         consortium.freeze();
@@ -200,7 +200,7 @@ contract SuccessionTest is Scene {
 
     // --- Before it is named ------------------------------------------------------------
 
-    function test_nothing_is_decided_in_a_successor_before_it_is_named() public {
+    function test_C18_nothing_is_decided_in_a_successor_before_it_is_named() public {
         _deployNext();
         bytes memory open = abi.encodeWithSelector(
             IConsortium.ConsortiumPredecessorOpen.selector, address(consortium)
@@ -331,7 +331,7 @@ contract SuccessionTest is Scene {
         nextModels.register(keccak256("manifest 2"), keccak256("manifest 1"));
     }
 
-    function test_an_ended_deployment_stops_anchors_grants_votes_changes_and_models() public {
+    function test_C17_an_ended_deployment_stops_anchors_grants_votes_changes_and_models() public {
         vm.prank(_governor(2));
         models.register(keccak256("manifest 1"), 0);
         vm.prank(_governor(2));

@@ -8,7 +8,7 @@ const vectors = JSON.parse(
   fs.readFileSync(new URL("../vectors/merkle.json", import.meta.url), "utf8"),
 );
 
-// C3: the vectors that the Python library made, through the registry as a node calls it.
+// C7: the vectors that the Python library made, through the registry as a node calls it.
 describe("Checkpoints against the vectors", () => {
   let scene;
   let registry;
