@@ -8,10 +8,11 @@ The node and the models add their groups through the entry point group
 import importlib
 import sys
 from importlib.metadata import entry_points
-from typing import cast
+from importlib.util import find_spec
+from typing import Annotated, Any, cast
 
-import click
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
@@ -46,85 +47,98 @@ _EXTRAS: dict[str, tuple[str, str]] = {
 }
 """Groups of the packages that stand on the library, and the extra that brings each."""
 
+_BROUGHT = {"node": "fastapi", "ml": "onnxruntime"}
+"""A package that each extra brings: without it the extra is not installed."""
 
-class _Lazy(click.Group):
+
+class _Lazy(TyperGroup):
     """A group whose commands are imported when they are used, so that `--help` is quick."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [*_GROUPS, *_COMMANDS, *_EXTRAS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in _GROUPS:
-            module = importlib.import_module(f"xinglin._cli.{cmd_name}")
-            command = _as_click(module.app)
+            app: typer.Typer = importlib.import_module(f"xinglin._cli.{cmd_name}").app
         elif cmd_name in _COMMANDS:
             module = importlib.import_module(f"xinglin._cli.{cmd_name}")
-            single = typer.Typer(add_completion=False)
-            single.command(name=cmd_name)(getattr(module, cmd_name))
-            command = _as_click(single)
+            app = typer.Typer(add_completion=False)
+            app.command(name=cmd_name)(getattr(module, cmd_name))
         elif cmd_name in _EXTRAS:
-            command = _from_extra(cmd_name)
+            app = _from_extra(cmd_name)
         else:
             return None
+        command = get_command(app)
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         helps = _GROUPS | _COMMANDS | {name: text for name, (_, text) in _EXTRAS.items()}
         with formatter.section("Commands"):
             formatter.write_dl(list(helps.items()))
 
 
-def _as_click(app: typer.Typer) -> click.Command:
-    # typer builds on a copy of click that it carries; the two are alike where we use them.
-    return cast(click.Command, get_command(app))
-
-
-def _from_extra(name: str) -> click.Command:
+def _from_extra(name: str) -> typer.Typer:
     extra, _ = _EXTRAS[name]
     found = [point for point in entry_points(group="xinglin.commands") if point.name == name]
-    try:
-        return _as_click(found[0].load())
-    except (IndexError, ModuleNotFoundError):
-        pass
+    if found and find_spec(_BROUGHT[extra]) is not None:
+        return cast(typer.Typer, found[0].load())
+    missing = typer.Typer(add_completion=False)
 
-    def missing() -> None:
+    @missing.command(
+        name=name,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    def say_so() -> None:
         raise UsageError(
             f"`xinglin {name}` is not installed: pip install 'xinglin[{extra}]' brings it"
         )
 
-    return click.Command(
-        name,
-        callback=missing,
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-        add_help_option=False,
-    )
+    return missing
 
 
-@click.group(
+def _show_version(asked: bool) -> None:
+    if asked:
+        output.console.print(f"xinglin {__version__}")
+        raise typer.Exit
+
+
+_app = typer.Typer(
     cls=_Lazy,
     name="xinglin",
     help="Sealed medical records, consent and inferences that anyone concerned can verify.",
     context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
 )
-@click.version_option(__version__, prog_name="xinglin")
-def _xinglin() -> None:
+
+
+@_app.callback()
+def _root(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
     pass
+
+
+root = get_command(_app)
+"""The whole command, for those who look through it."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit with its code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        outcome = _xinglin.main(args=arguments, standalone_mode=False)
+        outcome = root.main(args=arguments, prog_name="xinglin", standalone_mode=False)
         sys.exit(outcome if isinstance(outcome, int) else output.DONE)
     except XinglinError as error:
         sys.exit(output.fail(error, as_json="--json" in arguments))
-    except typer.Exit as ended:  # typer carries a click of its own, with exceptions of its own
+    except typer.Exit as ended:
         sys.exit(ended.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(output.WRONG_USAGE)
     except TyperException as error:
         output.errors.print(error.format_message(), markup=False, soft_wrap=True)
         sys.exit(output.WRONG_USAGE)
@@ -132,6 +146,6 @@ def main(arguments: list[str] | None = None) -> None:
         # A full disk, a file that vanished while it was read: not ours, and said all the same.
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(output.fail(UsageError(f"{where}{error.strerror}"), as_json="--json" in arguments))
-    except (click.Abort, typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         output.errors.print("interrupted")
         sys.exit(output.REFUSED)
