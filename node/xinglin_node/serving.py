@@ -27,6 +27,7 @@ from xinglin._network.profile import load as load_profile
 from xinglin.errors import Unreachable, UsageError
 from xinglin_node import folder, reporting
 from xinglin_node.app import close_house, create_app, create_house, open_house
+from xinglin_node.health.observed import observe
 from xinglin_node.house import NodeHouse
 from xinglin_node.settings import NodeSettings
 
@@ -77,6 +78,7 @@ def serve(settings: NodeSettings, *, ready: Path | None = None) -> None:
     try:
         house = prepare(settings)
         open_house(house)
+        observe(house)
         try:
             asyncio.run(_serve(house, public, metrics, ready))
         finally:

@@ -1,5 +1,5 @@
 """
-What a node is told: by environment (`XINGLIN_…`), else by its TOML file.
+What a node is told: by environment (`XINGLIN_…`), else by its TOML file, else by secret files.
 
 Secrets have no defaults, and a node without them refuses to start. Nothing below
 `app.py` reads the environment: settings are an argument.
@@ -13,6 +13,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
@@ -21,6 +22,9 @@ from xinglin.errors import UsageError
 
 SETTINGS_FILE = "node.toml"
 """Name of the settings file in a node's folder."""
+
+SECRETS_FOLDER = Path("/run/secrets")
+"""Where containers find secrets: a file `xinglin_<name>` there stands for the variable."""
 
 KIB = 1024
 GIB = 1024**3
@@ -101,14 +105,17 @@ class NodeSettings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's own protocol
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then the file."""
-        return init_settings, env_settings
+        """Arguments (the file's values among them), then the environment, then secret files."""
+        if not SECRETS_FOLDER.is_dir():
+            return init_settings, env_settings
+        secret_files = SecretsSettingsSource(settings_cls, secrets_dir=SECRETS_FOLDER)
+        return init_settings, env_settings, secret_files
 
     @property
     def database(self) -> str:

@@ -51,6 +51,7 @@ from xinglin_node.access.schemas import (
 )
 from xinglin_node.access.tables import ReleaseRow, RequestRow
 from xinglin_node.chain.view import grant_of
+from xinglin_node.health.observed import count_decision
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.service import receipt_of
 from xinglin_node.log.tables import HistoryRow
@@ -122,6 +123,7 @@ def log(
         return answer
 
     answer = house.writer.submit(work, weight=2).result()
+    count_decision(asked.request.ground, decision)
     return Logged(RequestId(asked.request.id), answer, decision)
 
 
