@@ -112,12 +112,11 @@ def deposit(house: NodeHouse, given: GrantGiven) -> tuple[Deposit, bool]:
         )
     except SignatureError as error:
         raise RuleBroken("the grant signed by its grantor", str(error)) from error
-    with house.database.reading() as session:
-        known = session.get(GrantRow, grant_id(grant, house.consents_domain))
-        if known is None:
-            checked = _check_signed(session, house, grant, Signature(given.signature))
+    known = _deposited(house, grant_id(grant, house.consents_domain))
     if known is not None:
         return _again(house, known), False
+    with house.database.reading() as session:
+        checked = _check_signed(session, house, grant, Signature(given.signature))
     return _write(house, checked), True
 
 
@@ -143,17 +142,16 @@ def witness(house: NodeHouse, desk: Appointed, given: GrantWitnessed) -> tuple[D
     )
     if parsed.evidence is None:
         raise RuleBroken("the evidence of the form signed at the desk", "none")
-    with house.database.reading() as session:
-        known = session.get(GrantRow, identity)
-        if known is None:
-            enrolled = _enrolment_in_force(session, parsed)
-            if enrolled.subject != given.subject or desk.member != house.member:
-                raise NotFound("a subject of this node", "another")
-            if enrolled.statement.account is not None or parsed.subject.account is not None:
-                raise RuleBroken("a subject whose enrolment names no account", "one who signs")
-            _require_anchored(session, house, enrolled, moment_of(session, house.now()), None)
+    known = _deposited(house, identity)
     if known is not None:
         return _again(house, known), False
+    with house.database.reading() as session:
+        enrolled = _enrolment_in_force(session, parsed)
+        if enrolled.subject != given.subject or desk.member != house.member:
+            raise NotFound("a subject of this node", "another")
+        if enrolled.statement.account is not None or parsed.subject.account is not None:
+            raise RuleBroken("a subject whose enrolment names no account", "one who signs")
+        _require_anchored(session, house, enrolled, moment_of(session, house.now()), None)
     payload = (
         abi.interface("ConsentRegistry")
         .functions["witness"]
@@ -171,6 +169,11 @@ def witness(house: NodeHouse, desk: Appointed, given: GrantWitnessed) -> tuple[D
         transaction=_Transaction("witness", payload),
     )
     return _write(house, checked), True
+
+
+def _deposited(house: NodeHouse, grant: GrantId) -> GrantRow | None:
+    with house.database.reading() as session:
+        return session.get(GrantRow, grant)
 
 
 def list_grants(house: NodeHouse, person: Person) -> GrantList:
