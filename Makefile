@@ -27,7 +27,9 @@ check: ## format, lint, types, import contracts, documents
 
 bench: ## medians and ratios, beside a peer measured in the same run
 	@$(PYTHON) scripts/setup.py test
-	python -m tests.benchmarks
+	python tests/benchmarks/node_bench.py
+	python tests/benchmarks/ml_bench.py
+	python tests/benchmarks/headers_bench.py
 
 gas: ## what each call of the contracts costs
 	@$(PYTHON) scripts/setup.py demo
@@ -42,6 +44,15 @@ consortium: ## build go-ethereum with Clique, once, into .cache/bin
 	@$(PYTHON) scripts/setup.py demo
 	python scripts/build_geth.py
 
+coverage: ## coverage of the contracts by lines and branches, and what Slither finds
+	@$(PYTHON) scripts/setup.py test
+	scripts/coverage.sh
+	scripts/slither.sh
+
+faults-network: ## kill, pause, part and wipe four real validators, and print what held
+	@$(PYTHON) scripts/setup.py test
+	python -m tests.faults
+
 lock: ## resolve the pinned dependencies anew
 	for set in "demo --extra node --extra ml" "test --extra node --extra ml --extra train --extra dev"; do \
 	  set -- $$set; name=$$1; shift; \
@@ -49,5 +60,5 @@ lock: ## resolve the pinned dependencies anew
 	    pyproject.toml requirements/tools.in "$$@" -o requirements/$$name.txt; done
 	npm install --package-lock-only --silent
 
-.PHONY: help demo test check bench gas abi consortium lock
+.PHONY: help demo test check bench gas abi consortium coverage faults-network lock
 .DEFAULT_GOAL := help
