@@ -9,6 +9,7 @@ corrected can train a model only where the subject's grant allows research, and 
 anything but text and spans.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from xinglin.purposes import RESEARCH_PURPOSE
 from xinglin.statement import Correction
 from xinglin_ml.annotation import Document, Span
 from xinglin_ml.schema import DIAGNOSTIC
+
 
 @dataclass(frozen=True, slots=True)
 class Remove:
@@ -75,7 +77,7 @@ def correct(text: str, old: Sequence[Span], edits: Sequence[Edit]) -> tuple[Span
     for span in spans:
         if span.label not in DIAGNOSTIC.labels:
             raise UsageError(f"expected one of {', '.join(DIAGNOSTIC.labels)}, got {span.label}")
-    for one, next_one in zip(spans, spans[1:], strict=False):
+    for one, next_one in itertools.pairwise(spans):
         if next_one.start < one.end:
             raise UsageError(f"spans at {one.start} and {next_one.start} overlap")
     return Document("correction", text, spans).spans

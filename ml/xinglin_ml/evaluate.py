@@ -10,6 +10,7 @@ An empty prediction on an empty gold scores 1: nothing was asked and nothing was
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -150,7 +151,8 @@ def independent_f1(documents: Sequence[Document], predicted: Spans, labels: Sequ
 
     gold = [tagged(flat(d.spans), len(d.text)) for d in documents]
     guess = [tagged(p, len(d.text)) for d, p in zip(documents, predicted, strict=True)]
-    return float(f1_score(gold, guess, mode="strict", scheme=IOBES))
+    value: Any = f1_score(gold, guess, mode="strict", scheme=IOBES)
+    return float(value)
 
 
 def report(

@@ -1,17 +1,20 @@
 """
 From what a note says to a code of a standard: candidates with scores, never a guess.
 
->>> table = shipped_table()
->>> [c.term.code for c in table.candidates("失眠", "疾病")][:1]
-['A04.01.07']
+>>> found = shipped_table().normalise("失眠")
+>>> [(c.term.code, c.how) for c in found.candidates]
+[('A17.11', 'exact'), ('SD84', 'alias')]
 
-Steps, each tried only if the one before found nothing:
+Within each standard, a step is tried only if the one before found nothing:
 
-1. the surface is a term of the table;
+1. the surface is a term of the standard;
 2. it is an alias of one or more;
+
+and only where no standard knows it so,
+
 3. terms that share its characters, ranked.
 
-Several terms found in one step are all returned, and `ambiguous` says so.
+Several terms of one standard found in one step are all returned, and `ambiguous` says so.
 """
 
 import csv
@@ -71,9 +74,13 @@ class Normalised:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether more than one concept stands at the top."""
-        tops = {c.term.name for c in self.candidates if c.score == self.candidates[0].score}
-        return len(tops) > 1
+        """Whether one standard offers more than one term with the same, best claim."""
+        tops: dict[str, tuple[float, set[str]]] = {}
+        for one in self.candidates:
+            best, names = tops.setdefault(one.term.system, (one.score, set()))
+            if one.score == best:
+                names.add(one.term.code + one.term.name)
+        return any(len(names) > 1 for _, names in tops.values())
 
 
 def bare(name: str) -> str:
@@ -126,17 +133,24 @@ class Terminology:
         return Normalised(surface, tuple(self.candidates(surface, label)))
 
     def candidates(self, surface: str, label: str | None = None) -> list[Candidate]:
-        """Return at most `MOST_CANDIDATES` terms, the best first."""
+        """Return the candidates, the best first; of ranked ones at most `MOST_CANDIDATES`."""
         forms = (surface, bare(surface))
         steps: tuple[tuple[How, dict[str, list[int]], float], ...] = (
             ("exact", self._names, 1.0),
             ("alias", self._aliases, 0.9),
         )
+        by_system: dict[str, list[Candidate]] = {}
         for how, index, value in steps:
             numbers = dict.fromkeys(n for f in forms for n in index.get(f, ()))
-            found = [self.terms[n] for n in numbers if label in (None, self.terms[n].label)]
-            if found:
-                return [Candidate(t, value, how) for t in found[:MOST_CANDIDATES]]
+            for term in (self.terms[n] for n in numbers):
+                if label not in (None, term.label):
+                    continue
+                known = by_system.setdefault(term.system, [])
+                if not known or known[0].how == how:
+                    known.append(Candidate(term, value, how))
+        found = [c for known in by_system.values() for c in known]
+        if found:
+            return sorted(found, key=lambda c: (-c.score, c.term.system, c.term.code))
         return self._ranked(surface, label)
 
     def _ranked(self, surface: str, label: str | None) -> list[Candidate]:
@@ -179,7 +193,9 @@ class Terminology:
 @functools.lru_cache(maxsize=1)
 def shipped_table() -> Terminology:
     """Return the table that ships: the commonest terms, written for this project."""
-    text = files("xinglin_ml").joinpath("terminology", "common_terms.tsv").read_text(encoding="utf-8")
+    text = (
+        files("xinglin_ml").joinpath("terminology", "common_terms.tsv").read_text(encoding="utf-8")
+    )
     return Terminology.of(read_own_table(text))
 
 

@@ -78,5 +78,6 @@ class Average:
         """Take one step towards the weights of `model`, larger steps at first."""
         self.steps += 1
         rate = min(self.rate, self.steps / (self.steps + 10))
-        mine, theirs = list(self.weights.values()), list(model.state_dict().values())
-        torch._foreach_lerp_(mine, theirs, 1.0 - rate)
+        theirs = model.state_dict()
+        for name, mine in self.weights.items():
+            mine.lerp_(theirs[name], 1.0 - rate)

@@ -53,8 +53,7 @@ class Reading:
         best = self.normalised.candidates
         if not best:
             return ""
-        top = [c for c in best if c.score == best[0].score]
-        shown = " / ".join(f"{c.term.code} {c.term.name}" for c in top[:2])
+        shown = " / ".join(f"{c.term.code} {c.term.name}" for c in best[:2])
         return shown + ("?" if self.normalised.ambiguous or best[0].how == "ranked" else "")
 
 

@@ -12,6 +12,7 @@ peers are left out; without torch so is the encoder.
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import statistics
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -101,7 +103,7 @@ def _features(text: str) -> list[list[str]]:
 
 def crf(train: list[Document], dev: list[Document], rounds: int) -> dict[str, float]:
     """Train and time a character CRF on the same text."""
-    import pycrfsuite
+    pycrfsuite: Any = importlib.import_module("pycrfsuite")
 
     tagging = Tagging(SCHEMES[SCHEME].labels)
     trainer = pycrfsuite.Trainer(verbose=False)

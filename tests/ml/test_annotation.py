@@ -20,7 +20,8 @@ class TestDocument:
 
     def test_offsets_that_disagree_with_the_text_are_refused(self, tmp_path: Path) -> None:
         line = {
-            "id": "n", "text": "头痛三天",
+            "id": "n",
+            "text": "头痛三天",
             "spans": [{"start": 0, "end": 2, "label": "症状", "text": "头疼"}],
         }
         path = tmp_path / "a.jsonl"
@@ -29,8 +30,14 @@ class TestDocument:
             list(read_documents(path))
 
     @pytest.mark.parametrize(
-        "line", ["{", "[]", '{"id": "a"}', '{"id": "a", "text": 1}',
-                 '{"id": "a", "text": "b", "spans": [{}]}'],
+        "line",
+        [
+            "{",
+            "[]",
+            '{"id": "a"}',
+            '{"id": "a", "text": 1}',
+            '{"id": "a", "text": "b", "spans": [{}]}',
+        ],
     )
     def test_a_line_that_is_no_document_is_refused(self, tmp_path: Path, line: str) -> None:
         path = tmp_path / "a.jsonl"
@@ -40,7 +47,8 @@ class TestDocument:
 
     def test_of_overlapping_spans_the_longer_stays(self) -> None:
         assert flat((Span(0, 2, "a"), Span(0, 4, "b"), Span(5, 6, "a"))) == (
-            Span(0, 4, "b"), Span(5, 6, "a"),
+            Span(0, 4, "b"),
+            Span(5, 6, "a"),
         )
 
 

@@ -2,24 +2,38 @@
 
 import pytest
 
+from xinglin.canonical import JsonValue
 from xinglin.errors import UsageError
 from xinglin.grant import Terms
 from xinglin.hashes import Digest
 from xinglin_ml.annotation import Span
 from xinglin_ml.correction import (
-    Add, Change, Corrected, Remove, allows_training, correct, predicate, training_documents,
+    Add,
+    Change,
+    Corrected,
+    Remove,
+    allows_training,
+    correct,
+    predicate,
+    training_documents,
 )
 from xinglin_ml.errors import CorpusError
 
 TEXT = "头痛三天，无发热，予桂枝汤"
 OLD = (Span(0, 2, "症状", None, 0.9), Span(6, 8, "疾病", None, 0.4))
-TERMS = {
-    "type": "urn:xinglin:terms:1", "sentence": "研究", "salt": "A" * 43,
+TERMS: dict[str, JsonValue] = {
+    "type": "urn:xinglin:terms:1",
+    "sentence": "研究",
+    "salt": "A" * 43,
     "subject": {"enrolment": "sha256:" + "0" * 64, "account": None, "signature": None},
     "grantee": {"member": 3, "role": None, "account": None, "project": None},
     "scope": {"records": None, "categories": ["note"], "from": None, "to": None, "versions": "all"},
-    "purposes": ["HRESCH"], "research": {"permission": "DUO:0000042", "modifiers": []},
-    "view": "whole", "frequency": None, "onward": False, "evidence": None,
+    "purposes": ["HRESCH"],
+    "research": {"permission": "DUO:0000042", "modifiers": []},
+    "view": "whole",
+    "frequency": None,
+    "onward": False,
+    "evidence": None,
 }
 
 
@@ -27,13 +41,19 @@ class TestCorrecting:
     def test_edits_give_a_new_list_without_scores(self) -> None:
         edits = [Change(1, Span(6, 8, "症状")), Add(Span(10, 13, "治疗", "formula"))]
         assert correct(TEXT, OLD, edits) == (
-            Span(0, 2, "症状"), Span(6, 8, "症状"), Span(10, 13, "治疗", "formula"),
+            Span(0, 2, "症状"),
+            Span(6, 8, "症状"),
+            Span(10, 13, "治疗", "formula"),
         )
 
     @pytest.mark.parametrize(
         "edits",
         [
-            [], [Remove(2)], [Remove(-1)], [Remove(0), Remove(0)], [Add(Span(1, 3, "症状"))],
+            [],
+            [Remove(2)],
+            [Remove(-1)],
+            [Remove(0), Remove(0)],
+            [Add(Span(1, 3, "症状"))],
             [Add(Span(10, 13, "drug"))],
         ],
     )
@@ -49,7 +69,10 @@ class TestCorrecting:
         old, new = Digest.of(b"old"), Digest.of(b"new")
         made = predicate(of=old, by=new, reason=bytes(32), claimed_at=7)
         assert made.to_json() == {
-            "of": old.in_toto, "by": new.in_toto, "reason": "0x" + "00" * 32, "claimedAt": 7,
+            "of": old.in_toto,
+            "by": new.in_toto,
+            "reason": "0x" + "00" * 32,
+            "claimedAt": 7,
         }
         with pytest.raises(UsageError):
             predicate(of=old, by=old, reason=bytes(32), claimed_at=7)
@@ -72,6 +95,6 @@ class TestExport:
         ],
     )
     def test_research_must_be_named_and_permitted_and_see_the_text(
-        self, changes: dict[str, object], allowed: bool
+        self, changes: dict[str, JsonValue], allowed: bool
     ) -> None:
         assert allows_training(Terms.from_json({**TERMS, **changes})) == allowed

@@ -1,6 +1,7 @@
 """The best path, its certainty, and the loss that trains it."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,10 +88,13 @@ class TestLoss:
         try:
             weights = torch.tensor([1.0, 0.5])
 
-            def loss(s: object, m: object) -> object:
+            def loss(s: Any, m: Any) -> Any:
                 return crf.loss(
-                    s, crf.forbid(m, TAGGING.legal()), torch.tensor(gold),
-                    torch.tensor([4, 4]), weights,
+                    s,
+                    crf.forbid(m, TAGGING.legal()),
+                    torch.tensor(gold),
+                    torch.tensor([4, 4]),
+                    weights,
                 )
 
             assert torch.autograd.gradcheck(loss, (scores, moves))

@@ -32,6 +32,14 @@ class TestNormalisation:
         assert found.ambiguous
         assert {c.term.code for c in found.candidates} == {"A1", "A2"}
 
+    def test_a_name_in_one_standard_does_not_hide_an_alias_in_another(self) -> None:
+        found = shipped_table().normalise("失眠")
+        assert [(c.term.code, c.how) for c in found.candidates] == [
+            ("A17.11", "exact"),
+            ("SD84", "alias"),
+        ]
+        assert not found.ambiguous
+
     def test_a_name_like_it_is_ranked_below_an_alias(self) -> None:
         found = TABLE.candidates("脾胃虚寒型")
         assert found[0].term.code == "B1"
@@ -116,7 +124,8 @@ class TestAssertion:
         for sentence in own.sentences(kind, "test"):
             for span in sentence.spans:
                 found = assertion_of(
-                    sentence.text, Span(span.start, span.end, span.label),
+                    sentence.text,
+                    Span(span.start, span.end, span.label),
                     general=span.about == "general",
                 )
                 right += found.kind == span.assertion

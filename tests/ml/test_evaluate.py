@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from xinglin_ml.annotation import Document, Span, flat
 from xinglin_ml.evaluate import (
-    by_label, by_length, independent_f1, interval, mentions, recall_by_familiarity, score,
+    by_label,
+    by_length,
+    independent_f1,
+    interval,
+    mentions,
+    recall_by_familiarity,
+    score,
 )
 
 

@@ -29,9 +29,14 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = transformers.BertTokenizerFast(str(folder / "vocab.txt"))
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=64, num_labels=len(LABELS),
-        id2label=dict(enumerate(LABELS)), label2id={n: i for i, n in enumerate(LABELS)},
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        num_labels=len(LABELS),
+        id2label=dict(enumerate(LABELS)),
+        label2id={n: i for i, n in enumerate(LABELS)},
     )
     transformers.BertForTokenClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -57,9 +62,7 @@ class TestHuggingFaceMethod:
         data = bytearray(weights.read_bytes())
         data[-1] ^= 1
         weights.write_bytes(bytes(data))
-        digests = {
-            hashlib.sha256(open_method(str(f)).manifest).hexdigest() for f in (saved, other)
-        }
+        digests = {hashlib.sha256(open_method(str(f)).manifest).hexdigest() for f in (saved, other)}
         assert len(digests) == 2
 
     def test_a_folder_without_a_model_is_refused(self, tmp_path: Path) -> None:

@@ -42,15 +42,11 @@ class TestLaws:
         reach = [set[int]() for _ in range(length)]
         reach[-1] = {t for t in range(TAGGING.count) if legal[t, after]}
         for at in range(length - 2, -1, -1):
-            reach[at] = {
-                t for t in range(TAGGING.count) if any(legal[t, n] for n in reach[at + 1])
-            }
+            reach[at] = {t for t in range(TAGGING.count) if any(legal[t, n] for n in reach[at + 1])}
         tags: list[int] = []
         last = before
         for at in range(length):
-            tags.append(
-                data.draw(st.sampled_from(sorted(t for t in reach[at] if legal[last, t])))
-            )
+            tags.append(data.draw(st.sampled_from(sorted(t for t in reach[at] if legal[last, t]))))
             last = tags[-1]
         assert TAGGING.encode(TAGGING.decode(tags), length) == tags
 

@@ -78,9 +78,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "ner").mkdir()
     (root / "pretrain").mkdir()
     lines = [
-        {"id": f"a{i}", "text": f"{s}三天，{t}治之",
-         "spans": [{"start": 0, "end": 2, "label": "临床表现"},
-                   {"start": 5, "end": 7, "label": "中药"}]}
+        {
+            "id": f"a{i}",
+            "text": f"{s}三天，{t}治之",
+            "spans": [
+                {"start": 0, "end": 2, "label": "临床表现"},
+                {"start": 5, "end": 7, "label": "中药"},
+            ],
+        }
         for i, (s, t) in enumerate([("头痛", "川芎"), ("咳嗽", "杏仁"), ("便秘", "大黄")] * 6)
     ]
     for split in ("train", "dev"):
