@@ -2,13 +2,18 @@
 
 import itertools
 import json
+import os
 import secrets
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -20,17 +25,21 @@ from xinglin._chain.rpc import RpcPool
 from xinglin._chain.words import Power
 from xinglin._network.anvil import Anvil, find_anvil
 from xinglin._network.engine import NetworkOptions
+from xinglin._network.process import free_ports
+from xinglin._network.profile import save
 from xinglin.errors import UsageError
-from xinglin.keys import Account, HpkeIdentity
+from xinglin.keys import Account, HpkeIdentity, write_key_file
 from xinglin.names import Member, Salt
 from xinglin.note import LogKey
 from xinglin_node.anchoring.worker import Workers
 from xinglin_node.app import close_house, create_house, open_house
+from xinglin_node.folder import KEYS_FILE, RECOVERY_FILE, RecoveryFile, _secrets
 from xinglin_node.house import NodeHouse, NodeKeys
 from xinglin_node.log.writer import PendingEntry, Sequenced
-from xinglin_node.settings import NodeSettings
+from xinglin_node.settings import SETTINGS_FILE, NodeSettings
 
-HOSPITALS = 16
+HOSPITALS = 20
+PASSPHRASE = "correct horse"
 
 
 def new_keys() -> NodeKeys:
@@ -52,6 +61,8 @@ class Chain:
     profile: NetworkProfile
     folder: Path
     keys: list[NodeKeys]
+    officers: list[Account]
+    """An account with GOVERN and APPOINT for each hospital."""
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def hospital(self) -> tuple[Member, NodeKeys]:
@@ -70,6 +81,7 @@ def running_chain(folder: Path, hospitals: int) -> Iterator[Chain]:
     profile = engine.up(folder, NetworkOptions())
     try:
         keys = [new_keys() for _ in range(hospitals)]
+        officers = [Account.generate() for _ in keys]
         founders = tuple(
             Applicant(
                 f"Hospital {number}",
@@ -78,7 +90,7 @@ def running_chain(folder: Path, hospitals: int) -> Iterator[Chain]:
                 None,
                 one.institution.recipient.public_key,
                 (
-                    NewAccount(Account.generate().address, Power.GOVERN),
+                    NewAccount(officers[number - 1].address, Power.GOVERN | Power.APPOINT),
                     NewAccount(one.anchor.address, Power.ANCHOR),
                     NewAccount(one.witness.address, Power.WITNESS),
                 ),
@@ -89,7 +101,7 @@ def running_chain(folder: Path, hospitals: int) -> Iterator[Chain]:
         plan = DeploymentPlan(new_network_id(), founders, change_delay=2)
         profile = deploy(pool, Account.generate(), plan)
         pool.close()
-        yield Chain(profile, folder, keys)
+        yield Chain(profile, folder, keys, officers)
     finally:
         engine.down(folder)
 
@@ -206,9 +218,110 @@ def through(chain: Chain, between: Between) -> NetworkProfile:
     return replace(chain.profile, rpc=(between.url,))
 
 
+def write_folder(folder: Path, keys: NodeKeys, profile: NetworkProfile, **settings: object) -> None:
+    """A node's folder as `xinglin node init` makes it, with keys that the chain knows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_key_file(folder / KEYS_FILE, _secrets(keys), PASSPHRASE)
+    recovery = RecoveryFile(format="xinglin.recovery/1", public_key=keys.recovery.public_key)
+    (folder / RECOVERY_FILE).write_bytes(recovery.encode())
+    save(profile, folder / "network.toml")
+    given: dict[str, object] = {
+        "folder": str(folder), "network": str(folder / "network.toml"),
+        "public_url": "http://127.0.0.1:1", "anchor_every_seconds": 1,
+    }  # fmt: skip
+    lines = [f"{key} = {json.dumps(value)}" for key, value in (given | settings).items()]
+    (folder / SETTINGS_FILE).write_text("\n".join(lines))
+
+
+@dataclass
+class Server:
+    """A node in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def wait_until(self, done: Callable[[dict[str, Any]], object], seconds: float = 40) -> Any:
+        ends = time.monotonic() + seconds
+        while True:
+            status = httpx.get(f"{self.url}/v1/status", trust_env=False, timeout=20).json()
+            if done(status):
+                return status
+            if time.monotonic() > ends:
+                raise TimeoutError(str(status))
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+
+def start_server(folder: Path, *, ports: tuple[int, int], **environment: str) -> subprocess.Popen:
+    """Start `xinglin node serve`; it may refuse."""
+    (folder / "ready").unlink(missing_ok=True)
+    given = {key: value for key, value in os.environ.items() if not key.startswith("XINGLIN_")}
+    return subprocess.Popen(
+        [
+            sys.executable, "-m", "xinglin", "node", "serve", str(folder),
+            "--port", str(ports[0]), "--metrics-port", str(ports[1]),
+            "--ready", str(folder / "ready"),
+        ],
+        env={**given, "XINGLIN_PASSPHRASE": PASSPHRASE, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@contextmanager
+def serving(folder: Path, *, ports: tuple[int, int] | None = None) -> Iterator[Server]:
+    """Run a node in a process of its own until the end of the block."""
+    chosen = ports or tuple(free_ports(2))
+    process = start_server(folder, ports=(chosen[0], chosen[1]))
+    try:
+        ends = time.monotonic() + 60
+        while not (folder / "ready").exists():
+            if process.poll() is not None or time.monotonic() > ends:
+                process.kill()
+                raise RuntimeError(process.communicate()[1].decode()[-3000:])
+            time.sleep(0.05)
+        yield Server(process, f"http://127.0.0.1:{chosen[0]}")
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
 @pytest.fixture
 def walk() -> Callable[..., object]:
     return walking
+
+
+@pytest.fixture
+def server() -> Callable[..., object]:
+    return serving
+
+
+@pytest.fixture
+def refused() -> Callable[..., tuple[int, str]]:
+    """Start a node that should not start; its exit code and what it said."""
+
+    def run(folder: Path, **environment: str) -> tuple[int, str]:
+        one, two = environment.pop("ports", None) or free_ports(2)
+        process = start_server(folder, ports=(one, two), **environment)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        return process.returncode, said.decode()
+
+    return run
+
+
+@pytest.fixture
+def make_folder() -> Callable[..., None]:
+    return write_folder
 
 
 @pytest.fixture

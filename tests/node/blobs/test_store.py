@@ -77,9 +77,7 @@ class TestFileStore:
         store[0].delete(digest)
         assert list(store[0].names()) == []
 
-    def test_what_a_crash_left_on_the_way_in_is_removed_at_the_start(
-        self, store, tmp_path
-    ) -> None:
+    def test_what_a_crash_left_on_the_way_in_is_removed_at_the_start(self, store, tmp_path) -> None:
         path, sink = store[1].create()
         sink.write(b"half")
         sink.close()
