@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from xinglin import grant as grants
 from xinglin import typed
+from xinglin.appointment import CARE_ROLES
 from xinglin.bundle import Bundle, Part
 from xinglin.errors import EvidenceError, InferenceError, RequestError, SignatureError
 from xinglin.grant import EnrolmentFacts, GrantState, ItemFacts
@@ -20,6 +21,7 @@ from xinglin.names import Address, GrantId, Member, RecordId, Signature, UnixTim
 from xinglin.request import SignedRequest, check_form, check_time, requester
 from xinglin.statement import (
     Access,
+    Emergency,
     Enrolment,
     GrantDeposit,
     History,
@@ -31,7 +33,7 @@ from xinglin.statement import (
 from xinglin.trust import TrustRoot
 from xinglin.verify.chain import ProvenChain
 from xinglin.verify.entry import Opened
-from xinglin.verify.people import check_appointed
+from xinglin.verify.people import SYSTEM_ROLES, check_appointed
 
 _Kind = TypeVar("_Kind")
 
@@ -191,12 +193,34 @@ def check_access(opened: Opened, around: Around) -> Found:
         return Found()
     if predicate.ground == "grant":
         return _check_grant_release(predicate, items, opened, around)
-    appointment = predicate.appointment
-    if predicate.ground in ("care", "system") and (
-        appointment is None or appointment.member != opened.member
-    ):
+    if predicate.ground not in ("care", "system"):
+        # Law needs two persons and a reference, an emergency is a statement of its own.
+        raise EvidenceError(f"no rule of this version allows an access on {predicate.ground}")
+    if predicate.appointment is None or predicate.appointment.member != opened.member:
         raise EvidenceError(f"the ground {predicate.ground} is for the custodian's own staff")
+    expected = CARE_ROLES if predicate.ground == "care" else SYSTEM_ROLES
+    if predicate.appointment.role not in expected:
+        raise EvidenceError(
+            f"the ground {predicate.ground} is for {', '.join(sorted(expected))}, "
+            f"asked by one who is {predicate.appointment.role}"
+        )
     return Found()
+
+
+def check_emergency(opened: Opened, around: Around) -> Found:
+    """An emergency: asked and signed by care staff, at a true block, of these records."""
+    predicate = _of(opened, Emergency)
+    _check_asked(predicate, opened, around)
+    if predicate.ground != "emergency":
+        raise EvidenceError(f"expected the ground emergency, got {predicate.ground}")
+    if predicate.appointment is None or predicate.appointment.role not in CARE_ROLES:
+        raise EvidenceError("an emergency is for care staff")
+    records = around.records()
+    if any(manifest not in records for manifest in predicate.manifests):
+        raise EvidenceError("the bundle does not bring every record that was opened")
+    items = [records[manifest] for manifest in predicate.manifests]
+    _check_items(predicate, items, opened.member)
+    return Found(notes=("an emergency is judged afterwards: look for its confirmation",))
 
 
 def check_refusal(opened: Opened, around: Around) -> Found:
@@ -216,10 +240,13 @@ _CHECKS: dict[type, Callable[[Opened, Around], Found]] = {
     GrantDeposit: check_grant_deposit,
     Access: check_access,
     Refusal: check_refusal,
+    Emergency: check_emergency,
 }
 
 
-def _check_asked(predicate: Access | Refusal, opened: Opened, around: Around) -> Address:
+def _check_asked(
+    predicate: Access | Refusal | Emergency, opened: Opened, around: Around
+) -> Address:
     """The request is well formed, of this custodian and ground, signed, and in time."""
     request = predicate.request
     view_time = UnixTime(predicate.view.time)
@@ -254,7 +281,7 @@ def _check_asked(predicate: Access | Refusal, opened: Opened, around: Around) ->
     raise EvidenceError("the bundle does not bring the appointment of the requester")
 
 
-def _check_view(predicate: Access | Refusal, around: Around) -> None:
+def _check_view(predicate: Access | Refusal | Emergency, around: Around) -> None:
     """The view is a block: its header hashes to what is named, with that number and time."""
     if around.bundle.evidence.view is None:
         raise EvidenceError("the bundle does not bring the header of the view")
@@ -271,7 +298,7 @@ def _check_view(predicate: Access | Refusal, around: Around) -> None:
         raise EvidenceError("the view's block is not among those followed from the trust root")
 
 
-def _check_items(predicate: Access, items: Sequence[Record], member: Member) -> None:
+def _check_items(predicate: Access | Emergency, items: Sequence[Record], member: Member) -> None:
     """What was opened was asked for, in the order asked, and kept by this custodian."""
     asked = iter(predicate.request.items)
     for record in items:

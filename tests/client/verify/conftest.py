@@ -47,7 +47,7 @@ from xinglin.names import (
     RecordId,
     UnixTime,
 )
-from xinglin.request import NO_GRANT, AccessRequest, Item, sign_request
+from xinglin.request import NO_GRANT, AccessRequest, Ground, Item, sign_request
 from xinglin.statement import Disclosure, Entry, Predicate, Statement, Subject
 from xinglin.storage import Place
 from xinglin.trust import TrustRoot
@@ -303,11 +303,12 @@ class World:
         manifest: Digest,
         grant: GrantId | None,
         view: View,
+        ground: Ground | None = None,
     ) -> int:
         request = AccessRequest(
             id=secrets.token_bytes(32),
             custodian=at.member,
-            ground="grant" if grant else "care",
+            ground=ground or ("grant" if grant else "care"),
             grant_id=grant or NO_GRANT,
             purpose="TREAT",
             research="",

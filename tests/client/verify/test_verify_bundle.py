@@ -31,6 +31,7 @@ from xinglin.hashes import Digest
 from xinglin.headers import header
 from xinglin.keys import Account
 from xinglin.names import GrantId
+from xinglin.request import Ground
 from xinglin.trust import TrustRoot
 from xinglin.verify import (
     AllOf,
@@ -352,6 +353,26 @@ class TestOpenings:
         with pytest.raises(EvidenceError, match="not asked for"):
             world.bundle(first, opened, parts=(world.part(first, other, "record"),), view=view)
         assert index != other
+
+    @pytest.mark.parametrize("ground", ["law", "emergency", "system"])
+    def test_a_ground_that_is_not_the_askers_is_refused(self, world: World, ground: Ground) -> None:
+        # I10: what no rule allows is refused, also where the institution attests it.
+        first, _, _ = world.hospitals
+        index, record = world.record(first, None)
+        view = world.pool.final_view()
+        opened = world.access(
+            first,
+            first.appointments[1],
+            first.physician,
+            record,
+            world.manifest(first, index),
+            None,
+            view,
+            ground,
+        )
+        world.anchor(first)
+        with pytest.raises(EvidenceError, match=ground):
+            world.bundle(first, opened, parts=(world.part(first, index, "record"),), view=view)
 
     def test_a_request_signed_by_another_account_is_refused(self, world: World) -> None:
         # I4: an institution cannot invent who asked.
