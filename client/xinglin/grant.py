@@ -40,8 +40,8 @@ TERMS = (
     "terms",
     "enrolment",
     "account-signature",
-    "stopped",
     "revoked",
+    "stopped",
     "expired",
     "not-yet",
     "grantee",
@@ -450,10 +450,10 @@ def _check_subject(
 
 
 def _check_alive(state: GrantState, *, stopped: bool, beginning: UnixTime, end: UnixTime) -> None:
-    if stopped:
-        raise ConsentError("stopped", "a signed revocation was shown")
     if state.revoked_at != 0 and end >= state.revoked_at:
         raise ConsentError("revoked", f"revoked at {state.revoked_at}, asked at {end}")
+    if stopped:
+        raise ConsentError("stopped", "a signed revocation was shown")
     if end >= state.expires_at:
         raise ConsentError("expired", f"expired at {state.expires_at}, asked at {end}")
     begins = max(state.given_at, state.not_before)
