@@ -167,7 +167,7 @@ def _identify(house: NodeHouse, asked: AccessAsked) -> Requester:
     try:
         account = requester(SignedRequest(request=request, signature=asked.signature), house.domain)
     except SignatureError as error:
-        raise CredentialRefused("the signature of who asks", str(error)) from error
+        raise CredentialRefused("the signature of who asks", "another form of one") from error
     if asked.appointment is not None:
         appointment = asked.appointment.appointment
         if appointment.account != account:

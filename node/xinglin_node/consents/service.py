@@ -111,7 +111,7 @@ def deposit(house: NodeHouse, given: GrantGiven) -> tuple[Deposit, bool]:
             grant.grantor,
         )
     except SignatureError as error:
-        raise RuleBroken("the grant signed by its grantor", str(error)) from error
+        raise RuleBroken("the grant signed by its grantor", "another signature") from error
     known = _deposited(house, grant_id(grant, house.consents_domain))
     if known is not None:
         return _again(house, known), False
@@ -256,7 +256,7 @@ def _check_signed(
             Address(account),
         )
     except SignatureError as error:
-        raise RuleBroken("the enrolled account's signature for the grantor", str(error)) from error
+        raise RuleBroken("the enrolled account's word for the grantor", "another") from error
     # 4. Anchored, and before the grant was given.
     identity = grant_id(grant, house.consents_domain)
     state = grant_of(session, identity)

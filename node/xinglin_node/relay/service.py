@@ -35,7 +35,7 @@ def relay_revocation(house: NodeHouse, shown: SignedRevocation) -> Relayed:
     try:
         verify_revocation(grant, signature, grantor, house.consents_domain)
     except SignatureError as error:
-        raise RuleBroken("the revocation signed by the grantor", str(error)) from error
+        raise RuleBroken("the revocation signed by the grantor", "another") from error
     on_chain = state is not None and state.revoked_at != 0
     payload = abi.interface("ConsentRegistry").functions["revoke"].encode(grant, signature)
 

@@ -300,8 +300,8 @@ class TestOnce:
         assert len(sqlite_consenting.entries("access")) == 1
 
 
-class TestForm:
-    """I10: what is malformed or ambiguous is refused."""
+class TestI10FailClosed:
+    """I10: what is malformed, ambiguous or late is refused, and leaves no trace."""
 
     @pytest.mark.parametrize(
         ("change", "expected"),

@@ -61,19 +61,6 @@ class TestAppointmentIsCheckedAtEveryRequest:
 
         assert opens_a_file(sqlite_scene, sqlite_scene.sign_in(forged)) == 403
 
-    def test_staff_of_a_suspended_member_are_nobody(self, sqlite_scene) -> None:
-        headers = sqlite_scene.sign_in(sqlite_scene.someone("desk"))
-        since = int(sqlite_scene.clock()) - 5
-
-        change(
-            sqlite_scene,
-            lambda session: session.add(
-                MemberStatusRow(member=sqlite_scene.house.member, since=since, status=2, block=9)
-            ),
-        )
-
-        assert opens_a_file(sqlite_scene, headers) == 403
-
     def test_an_appointment_ends_at_its_date(self, sqlite_scene) -> None:
         desk = sqlite_scene.someone("desk")
         sqlite_scene.clock.ahead = 31 * 86_400
@@ -92,6 +79,32 @@ class TestAppointmentIsCheckedAtEveryRequest:
         )
 
         assert opens_a_file(sqlite_scene, sqlite_scene.sign_in(forged)) in (401, 403)
+
+
+class TestI9MembersOnly:
+    """I9: who speaks for a member speaks only while that member is active."""
+
+    @pytest.mark.parametrize("status", [2, 3], ids=["suspended", "removed"])
+    def test_staff_of_a_member_that_is_not_active_are_nobody(self, scene, status) -> None:
+        headers = scene.sign_in(scene.someone("desk"))
+        assert opens_a_file(scene, headers) == 201
+        since = int(scene.clock()) - 5
+
+        change(
+            scene,
+            lambda session: session.add(
+                MemberStatusRow(member=scene.house.member, since=since, status=status, block=9)
+            ),
+        )
+
+        assert opens_a_file(scene, headers) == 403
+
+    def test_staff_of_nobodys_member_are_nobody(self, sqlite_scene) -> None:
+        stranger = sqlite_scene.someone("physician", member=9)
+
+        answer = sqlite_scene.client.get("/v1/grants", headers=sqlite_scene.sign_in(stranger))
+
+        assert answer.status_code == 403
 
 
 class TestRoles:
