@@ -89,6 +89,13 @@ def refused_consistency() -> Iterator[dict[str, Any]]:
             ("the new root has one bit flipped", old_root, flipped(new_root), path),
             ("the roots are swapped", new_root, old_root, path),
             ("leaf 0 was rewritten", old_root, root_of(rewritten), path),
+            # Both roots are reached, but of trees taller than their sizes.
+            (
+                "one level more on both sides",
+                node_hash(bytes(32), old_root),
+                node_hash(bytes(32), new_root),
+                [*path, bytes(32)],
+            ),
         ]
         for name, claimed_old, claimed_new, claimed_path in claims:
             yield {
@@ -112,6 +119,8 @@ def refused_inclusion() -> Iterator[dict[str, Any]]:
             ("the leaf has one bit flipped", index, flipped(leaf), root, path),
             ("the root has one bit flipped", index, leaf, flipped(root), path),
             ("the index is outside the tree", size, leaf, root, path),
+            # The root is reached, but of a tree taller than its size.
+            ("one level more", index, leaf, node_hash(bytes(32), root), [*path, bytes(32)]),
         ]
         if size > 1:
             neighbour = index - 1 if index else index + 1

@@ -247,9 +247,21 @@ contract MerkleLogTest is Scene {
         _claim(!door.isIncluded(0, 0, root, root, empty), "in an empty tree");
     }
 
-    function test_a_path_too_long_for_its_tree_is_refused() public view {
-        bytes32[] memory path = Tree.append(new bytes32[](0), bytes32(0));
-        _claim(!door.isIncluded(0, 1, Tree.leaf(0), Tree.leaf(0), path), "one leaf has no sibling");
+    function test_C7_a_tree_taller_than_its_size_is_refused_though_its_root_is_reached()
+        public
+        view
+    {
+        // Whoever chooses the roots could otherwise hang a tree below a level of its own.
+        bytes32[] memory all = Tree.leaves(7);
+        bytes32 top = bytes32("top");
+        bytes32 oldRoot = Tree.node(top, Tree.root(all, 0, 5));
+        bytes32 newRoot = Tree.node(top, Tree.root(all, 0, 7));
+        bytes32[] memory proof = Tree.append(Tree.consistency(all, 5), top);
+        _claim(!door.isConsistent(5, 7, oldRoot, newRoot, proof), "consistency");
+        bytes32[] memory path = Tree.append(Tree.inclusion(all, 2), top);
+        _claim(!door.isIncluded(2, 7, all[2], newRoot, path), "inclusion");
+        path = Tree.append(new bytes32[](0), top);
+        _claim(!door.isIncluded(0, 1, all[0], Tree.node(top, all[0]), path), "of one leaf");
     }
 
     function testFuzz_nodes_are_hashed_with_their_prefix(bytes32 left, bytes32 right) public view {
