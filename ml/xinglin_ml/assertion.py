@@ -47,7 +47,7 @@ _UNCERTAIN_BEFORE = re.compile(
 )
 _UNCERTAIN_AFTER = re.compile(r"^(?:待排|待查|可能|[?？]|风险|与否|之可能|的可能|不除外|不能排除)")
 _PAST_BEFORE = re.compile(
-    r"既往|曾|去年|前年|年前|月前(?=[^，]*(?:行|服|予|因|患))|病史|往年|幼年|幼时|儿时|昔|旧有|素有|原有|上次|前次|此前|先前|早年|初诊时|史[:：]"
+    r"既往|曾|去年|前年|年前|月前(?=[^，]*(?:行|服|予|因|患))|(?<!现)病史|往年|幼年|幼时|儿时|昔|旧有|素有|原有|上次|前次|此前|先前|早年|初诊时|(?<!现病)史[:：]"
 )
 _PAST_AFTER = re.compile(r"^(?:[^，。；、]{0,4}(?:病史|史(?!学)|术后|旧史)|术后|治愈后|愈后|后遗)")
 _FAMILY = re.compile(
@@ -72,7 +72,7 @@ def assertion_of(text: str, span: Span, *, general: bool = False) -> Assertion:
     context = text[sentence : span.start]
     about = _about(before, context, general=general)
     kind = _kind(span, before, after, context)
-    if kind == "present" and about == "family":
+    if kind != "negated" and about == "family":
         kind = "family"
     if kind == "present" and about == "general" and span.label in ("疾病", "症状", "诊断"):
         kind = "uncertain"

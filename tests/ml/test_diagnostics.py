@@ -103,6 +103,8 @@ class TestAssertion:
             ("阑尾炎术后", "阑尾炎", "historical", "patient"),
             ("其父有高血压", "高血压", "family", "family"),
             ("父母无肿瘤", "肿瘤", "negated", "family"),
+            ("现病史：喜温喜按", "喜温喜按", "present", "patient"),
+            ("既往体健，其父有胃癌", "胃癌", "family", "family"),
             ("皮疹已退", "皮疹", "negated", "patient"),
             ("无力三天，头痛", "头痛", "present", "patient"),
         ],
