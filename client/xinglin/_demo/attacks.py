@@ -33,6 +33,10 @@ from xinglin.names import Generation, LeafHash, NodeHash, RootHash, UnixTime
 from xinglin.verify import AnyStatement, verify_bundle
 
 
+LEAF_TO_CHANGE = 3
+"""An entry long anchored; in a shorter log the last one."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Log:
     """What the attacker holds: the whole log, and the key that may anchor."""
@@ -75,10 +79,11 @@ def _attack_log(world: World, telling: Telling) -> None:
         ),
     )
     more = [*leaves, leaf_hash(secrets.token_bytes(64)), leaf_hash(secrets.token_bytes(64))]
-    rewritten = [*more[:3], leaf_hash(secrets.token_bytes(64)), *more[4:]]
+    changed = min(LEAF_TO_CHANGE, size - 1)
+    rewritten = [*more[:changed], leaf_hash(secrets.token_bytes(64)), *more[changed + 1 :]]
     proof = merkle.prove_consistency(rewritten, size).path
     telling.row(
-        "the hospital anchors a larger tree with leaf 3 changed",
+        f"the hospital anchors a larger tree with leaf {changed} changed",
         refused(
             lambda: log.sender.build_and_sign(
                 registry.anchor(len(more), merkle.root_of(rewritten), proof, previous=last.anchor)

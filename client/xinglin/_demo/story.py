@@ -19,7 +19,10 @@ from xinglin._demo.world import World, built
 from xinglin.bundle import read_bundle
 
 CHAPTERS = 8
-"""Chapters of the longer telling; the progress bar counts them."""
+"""Chapters of the telling with wallets; the progress bar counts them."""
+
+CHAPTERS_OF_OWN_RECORDS = 6
+"""Chapters of the telling of a user's own records."""
 
 
 @contextmanager
@@ -34,7 +37,7 @@ def told(
 ) -> Iterator[World]:
     """Tell the story, and give the world while it stands; it stays only if `keep` says so."""
     with built(folder, engine, keep=keep, report=telling.say) as world:
-        with telling.shown(CHAPTERS):
+        with telling.shown(CHAPTERS if wallets else CHAPTERS_OF_OWN_RECORDS):
             filed = _take_in(world, records, telling, wallets=wallets)
             if wallets:
                 _consent(world, filed, telling)
