@@ -146,7 +146,8 @@ def load(file: Path | None = None, **given: Any) -> NodeSettings:
             for key, value in source().items()
             if f"XINGLIN_{key.upper()}" not in os.environ
         }
-        values.setdefault("folder", str(file.parent))
+        if "XINGLIN_FOLDER" not in os.environ:
+            values.setdefault("folder", str(file.parent))
     values.update(given)
     try:
         return NodeSettings(**values)
