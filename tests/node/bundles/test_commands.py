@@ -1,0 +1,152 @@
+"""The commands of people, from enrolling to reading who looked, against a node on a chain."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xinglin import _cli
+from xinglin._cli import caller, consent, output
+from xinglin._http import NodeClient
+from xinglin.encoding import base64url
+from xinglin.keys import new_phrase, write_key_file
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Run:
+    """Run a command in an empty folder; return what it printed, as JSON."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XINGLIN_PASSPHRASE", "correct horse")
+    monkeypatch.setenv("XINGLIN_TRUST", str(tmp_path / "trust.json"))
+    monkeypatch.setenv("XINGLIN_NODE", "http://testserver")
+    (tmp_path / "trust.json").write_bytes(life.trust.encode())
+
+    def connect(url: str) -> NodeClient:
+        assert url == "http://testserver"
+        return life.node()
+
+    monkeypatch.setattr(caller, "NodeClient", connect)
+    monkeypatch.setattr(consent, "NodeClient", connect)
+
+    def command(*arguments: object, code: int = 0) -> Any:
+        with pytest.raises(SystemExit) as ended:
+            _cli.main([*map(str, arguments), "--json"])
+        printed = capsys.readouterr()
+        assert (ended.value.code or 0) == code, printed.err
+        return json.loads(printed.out or printed.err)
+
+    return command
+
+
+@pytest.fixture
+def people(life, run: Run, tmp_path: Path) -> None:
+    """Key files and appointments of a desk, a physician at each of two hospitals, a patient."""
+    secrets = {
+        f"officer{number}": {"kind": "account", "key": base64url(life.officers[number].key)}
+        for number in (1, 2)
+    } | {
+        name: {"kind": "person", "phrase": new_phrase()}
+        for name in ("desk", "doctor", "outside", "alice")
+    }
+    for name, secret in secrets.items():
+        # The least cost that a reader takes: these commands open a file each time.
+        write_key_file(tmp_path / f"{name}.key", secret, "correct horse", log2_cost=14)
+    for name, member, role in (("desk", 1, "desk"), ("doctor", 1, "physician"),
+                               ("outside", 2, "physician")):  # fmt: skip
+        run(
+            "appointment", "issue", "--key", f"officer{member}.key", "--member", member,
+            "--role", role, "--name", "王敏", "--person-keys", f"{name}.key",
+            "--out", f"{name}.json",
+        )  # fmt: skip
+
+
+def as_(name: str) -> tuple[str, ...]:
+    return ("--keys", f"{name}.key", "--appointment", f"{name}.json")
+
+
+ALICE = ("--keys", "alice.key", "--file", "patient.json")
+
+
+class TestPeople:
+    def test_one_records_life(self, life, run, people, tmp_path: Path) -> None:
+        # The desk opens a file, the patient signs, the desk enrols.
+        run("subject", "register", *as_("desk"), "--out", "patient.json")
+        run("subject", "sign", "patient.json", "--keys", "alice.key", "--out", "signed.json")
+        run("subject", "enrol", "patient.json", "--signed", "signed.json", *as_("desk"))
+
+        # A physician submits; the patient sees it and opens it.
+        (tmp_path / "note.txt").write_text("头痛三天，舌淡。")
+        submitted = run(
+            "record", "submit", "note.txt", *as_("doctor"), "--file", "patient.json"
+        )
+        (listed,) = run("record", "list", *ALICE)["records"]
+        assert listed["record"] == submitted["record"]
+        run("record", "open", listed["record"], *ALICE, "--out", "own.txt")
+        assert (tmp_path / "own.txt").read_text() == "头痛三天，舌淡。"
+
+        # What proves it verifies, offline.
+        life.wait_for(lambda: run("record", "list", *ALICE)["records"][0]["state"] == "final")
+        run("record", "show", listed["record"], *ALICE, "--bundle", "entry.xinglin.json")
+        assert run("verify", "entry.xinglin.json", "--type", "record")["index"] == listed["index"]
+
+        # A grant; the grantee asks and opens; another purpose is refused by its term.
+        given = run(
+            "consent", "grant", *ALICE, "--to", 2, "--role", "physician", "--purpose", "TREAT",
+            "--category", "outpatient-note", "--out", "grant.json",
+        )  # fmt: skip
+        grant = given["grantId"]
+        life.wait_for(lambda: run("consent", "show", grant, *ALICE)["state"])
+        assert len(run("access", "list", grant, *as_("outside"))["records"]) == 1
+        asked = ("access", "request", grant, *as_("outside"))
+        released = run(*asked, "--purpose", "TREAT", "--out", "answer.json")
+        assert released["released"] == [listed["record"]]
+        (opened,) = run("access", "open", "answer.json", *as_("outside"), "--to", "opened")["files"]
+        assert Path(opened).read_text() == "头痛三天，舌淡。"
+        refused = run(*asked, "--purpose", "HPAYMT", "--out", "no.json", code=output.REFUSED)
+        assert refused["message"].startswith("purpose")
+
+        # The tear-off ends it.
+        assert run("consent", "revoke", "grant.json")["state"] == "stopped"
+        refused = run(*asked, "--purpose", "TREAT", "--out", "no.json", code=output.REFUSED)
+        assert refused["message"].split(":")[0] in ("stopped", "revoked")
+
+        # The patient reads who looked, and the list is whole.
+        history = run("subject", "history", "patient.json", "--keys", "alice.key")
+        assert history["whole"] is True
+        kinds = [entry["kind"] for entry in history["entries"]]
+        assert kinds[:4] == ["enrolment", "record", "access", "grant"]
+        assert kinds.count("refusal") == 2
+
+    def test_a_person_without_a_file_or_an_appointment_is_told_what_is_missing(
+        self, run, people
+    ) -> None:
+        refused = run("record", "list", "--keys", "alice.key", code=output.WRONG_USAGE)
+
+        assert "--appointment" in refused["message"]
+
+    def test_a_trust_root_of_another_network_is_refused_before_anything_is_signed(
+        self, life, run, people, tmp_path: Path
+    ) -> None:
+        # Else a node could have a person sign for a network of its choosing.
+        other = life.trust.model_copy(update={"network_id": bytes(16)})
+        (tmp_path / "trust.json").write_bytes(other.encode())
+
+        refused = run("access", "list", *as_("outside"), code=output.REFUSED)
+
+        assert refused["error"] == "TrustError"
+
+    def test_appointments_are_signed_again_in_one_batch(self, run, people, tmp_path: Path) -> None:
+        run("appointment", "reissue", "desk.json", "doctor.json", "--key", "officer1.key",
+            "--to", "again")  # fmt: skip
+
+        for name in ("desk.json", "doctor.json"):
+            old, new = (
+                json.loads((tmp_path / path).read_text())["appointment"]
+                for path in (name, f"again/{name}")
+            )
+            assert (old["account"], old["role"]) == (new["account"], new["role"])
+            assert old["id"] != new["id"]
