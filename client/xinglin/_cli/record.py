@@ -42,7 +42,7 @@ app = typer.Typer(
 A record is sealed before it leaves: for the institution's key and its offline recovery key,
 and nobody else. Others get its key by asking (`xinglin access request`).
 
-    xinglin record submit note.txt --file patient.json --appointment doctor.json …
+    xinglin record submit note.txt --subject 8c5f1c1e-… --appointment doctor.json …
     xinglin record list --file patient.json …
     xinglin record open 8c5f1c1e-… --file patient.json --out note.txt …
     xinglin record show 8c5f1c1e-… --file patient.json --bundle entry.xinglin.json …
@@ -64,7 +64,8 @@ def submit(
         Path,
         typer.Option("--appointment", envvar="XINGLIN_APPOINTMENT", help="Your appointment."),
     ],
-    file: Annotated[Path, typer.Option("--file", help="The patient's file: number, enrolment.")],
+    file: FileOption = None,
+    subject: SubjectOption = None,
     category: Annotated[str, typer.Option(help="What kind of document it is.")] = "outpatient-note",
     media_type: Annotated[
         str, typer.Option(help="Its media type; guessed from the name where absent.")
@@ -85,22 +86,24 @@ def submit(
     anchor it.
 
     Example: xinglin record submit note.txt --node https://h.example --keys doctor.key
-    --appointment doctor.json --file patient.json
+    --appointment doctor.json --subject 8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11
     """
     if not source.is_file():
         raise UsageError(f"{source}: expected a file")
+    if (file is None) == (subject is None):
+        raise UsageError("expected the patient: --subject NUMBER, or --file patient.json")
     caller = connect(
         node, keys, appointment=appointment, index=index, trust=trust,
         passphrase_file=passphrase_file,
     )  # fmt: skip
-    patient = PatientFile.read(file)
+    number = str(subject) if file is None else PatientFile.read(file).subject
     kind = media_type or guess_media_type(source)
     with output.progress(as_json=as_json) as shown:
         shown.add_task(f"{'sending' if intake else 'sealing and sending'} {source.name}")
         answer = (
-            take_in(caller, source, patient, category=category, media_type=kind)
+            take_in(caller, source, number, category=category, media_type=kind)
             if intake
-            else seal_and_submit(caller, source, patient, category=category, media_type=kind)
+            else seal_and_submit(caller, source, number, category=category, media_type=kind)
         )
     output.result(answer, [f"{key}: {value}" for key, value in _flat(answer)], as_json=as_json)
 
@@ -240,10 +243,10 @@ def open_(
 
 
 def seal_and_submit(
-    caller: Caller, source: Path, patient: PatientFile, *, category: str, media_type: str
+    caller: Caller, source: Path, subject: str, *, category: str, media_type: str
 ) -> dict[str, JsonValue]:
     """Seal a file for the institution, attest it as the caller, and submit it."""
-    record = RecordId(uuid4())
+    record, enrolment = RecordId(uuid4()), enrolment_in_force(caller, subject)
     statement = b""
 
     def state(blob: SealedBlob) -> bytes:
@@ -257,7 +260,7 @@ def seal_and_submit(
             claimed_at=UnixTime(now()),
             category=category,
             media_type=media_type,
-            enrolment=_enrolment(patient),
+            enrolment=enrolment,
         ).encode()
         return statement
 
@@ -276,7 +279,7 @@ def seal_and_submit(
         answer = caller.node.post_parts(
             "/v1/records",
             fields={
-                "subject": patient.subject,
+                "subject": subject,
                 "envelope": envelope.encode().decode(),
                 "attestation": attestation.encode().decode(),
             },
@@ -285,15 +288,21 @@ def seal_and_submit(
     return {"record": str(record), "version": 1, **answer}
 
 
+def enrolment_in_force(caller: Caller, subject: str) -> Digest:
+    """Ask which enrolment a record statement must name: a re-enrolment changes it."""
+    answer = caller.node.get(f"/v1/subjects/{subject}/enrolment")
+    return Digest.from_text(str(answer.get("enrolment")))
+
+
 def take_in(
-    caller: Caller, source: Path, patient: PatientFile, *, category: str, media_type: str
+    caller: Caller, source: Path, subject: str, *, category: str, media_type: str
 ) -> dict[str, JsonValue]:
     """Hand a file to the node, which seals it under its own system account."""
     with source.open("rb") as plain:
         return caller.node.post_parts(
             "/v1/intake",
             fields={
-                "subject": patient.subject,
+                "subject": subject,
                 "category": category,
                 "mediaType": media_type,
             },
@@ -324,12 +333,6 @@ def guess_media_type(source: Path) -> str:
     if guessed is None:
         return "application/octet-stream"
     return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
-
-
-def _enrolment(patient: PatientFile) -> Digest:
-    if patient.enrolment is None:
-        raise UsageError("expected the file of an enrolled patient: `xinglin subject enrol` first")
-    return patient.enrolment
 
 
 def _row(one: Mapping[str, JsonValue]) -> tuple[str, ...]:

@@ -74,14 +74,14 @@ ALICE = ("--keys", "alice.key", "--file", "patient.json")
 class TestPeople:
     def test_one_records_life(self, life, run, people, tmp_path: Path) -> None:
         # The desk opens a file, the patient signs, the desk enrols.
-        run("subject", "register", *as_("desk"), "--out", "patient.json")
+        number = run("subject", "register", *as_("desk"), "--out", "patient.json")["subject"]
         run("subject", "sign", "patient.json", "--keys", "alice.key", "--out", "signed.json")
         run("subject", "enrol", "patient.json", "--signed", "signed.json", *as_("desk"))
 
         # A physician submits; the patient sees it and opens it.
         (tmp_path / "note.txt").write_text("头痛三天，舌淡。")
         submitted = run(
-            "record", "submit", "note.txt", *as_("doctor"), "--file", "patient.json"
+            "record", "submit", "note.txt", *as_("doctor"), "--subject", number
         )
         (listed,) = run("record", "list", *ALICE)["records"]
         assert listed["record"] == submitted["record"]
