@@ -108,9 +108,7 @@ def sign(
     )
     signature = sign_grant(grant, account, consents)
     identifier = grant_id(grant, consents)
-    return SignedGrant(
-        grant, identifier, signature, sign_revocation(identifier, account, consents)
-    )
+    return SignedGrant(grant, identifier, signature, sign_revocation(identifier, account, consents))
 
 
 def give(signed: SignedGrant, *, sender: Sender, timeout: float = FINAL_SECONDS) -> GrantId:
@@ -172,9 +170,7 @@ def revoke(
     return sender.send(call, final=True, timeout=timeout)
 
 
-def revoke_through(
-    node: NodeClient, grant: GrantId, revocation: Signature
-) -> dict[str, JsonValue]:
+def revoke_through(node: NodeClient, grant: GrantId, revocation: Signature) -> dict[str, JsonValue]:
     """
     Show a node a signed revocation: it releases nothing more from its answer on, and relays.
 

@@ -132,9 +132,7 @@ class Checkpoints:
         Each is compared with what storage holds at the view, so that a node cannot invent one.
         """
         topics = (word(member), word(generation))
-        logs = self._contract.logs(
-            "CheckpointAnchored", first=first, last=at.number, topics=topics
-        )
+        logs = self._contract.logs("CheckpointAnchored", first=first, last=at.number, topics=topics)
         return [self._from_log(member, generation, log, at) for log in logs]
 
     def _from_log(self, member: Member, generation: Generation, log: Log, at: View) -> Anchored:

@@ -37,9 +37,7 @@ class Consents:
         """Encode the registration of a signed grant. Anyone may send it."""
         return self._contract.call("give", _tuple(grant), signature)
 
-    def witness(
-        self, terms: bytes, *, not_before: UnixTime, expires_at: UnixTime
-    ) -> Call:
+    def witness(self, terms: bytes, *, not_before: UnixTime, expires_at: UnixTime) -> Call:
         """Encode a grant witnessed by the sending WITNESS account."""
         return self._contract.call("witness", terms_digest(terms), not_before, expires_at)
 

@@ -167,9 +167,7 @@ def trust_root(profile: NetworkProfile, *, predecessor: Digest | None = None) ->
                 block_period=profile.block_period,
             ),
             "checkpoint": None,
-            "finality": Finality(
-                rule=profile.finality.rule.value, depth=profile.finality.depth
-            ),
+            "finality": Finality(rule=profile.finality.rule.value, depth=profile.finality.depth),
             "contracts": TrustedContracts(**contracts),
             "max_view_age": profile.max_view_age,
             "max_late": profile.max_late,

@@ -88,9 +88,7 @@ class Models:
             tuple((ModelStatus(what), UnixTime(since)) for since, what in changes),
         )
 
-    def status_at(
-        self, digest: Digest, time: UnixTime, *, at: View | None = None
-    ) -> ModelStatus:
+    def status_at(self, digest: Digest, time: UnixTime, *, at: View | None = None) -> ModelStatus:
         """Return a model's status at a time."""
         return ModelStatus(self._contract.read("statusAt", digest.value, time, at=at)[0])
 

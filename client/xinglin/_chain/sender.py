@@ -134,9 +134,7 @@ class Sender:
 
     def next_nonce(self) -> int:
         """Return the first nonce that no node has seen used, pending ones included."""
-        answers = self.pool.each(
-            "eth_getTransactionCount", [self.account.address, "pending"]
-        )
+        answers = self.pool.each("eth_getTransactionCount", [self.account.address, "pending"])
         counts = [quantity(answer) for answer in answers if not isinstance(answer, ChainError)]
         if not counts:
             raise next(answer for answer in answers if isinstance(answer, ChainError))
@@ -231,9 +229,7 @@ class Sender:
         """Return how far `signed` has come. Looks at every node before it says lost."""
         return transaction_state(self.pool, signed.hash, sender=signed.sender, nonce=signed.nonce)
 
-    def send(
-        self, call: Call, *, final: bool = False, timeout: float = 60.0
-    ) -> TransactionState:
+    def send(self, call: Call, *, final: bool = False, timeout: float = 60.0) -> TransactionState:
         """
         Sign, send and wait until mined, or final where `final` says so.
 
@@ -329,4 +325,3 @@ _FEES = {FeeRule.ZERO: _zero_fee, FeeRule.FUNDED: _funded_fee, FeeRule.BASE_FEE:
 
 def _raise(price: int) -> int:
     return price * (100 + REPLACEMENT_PERCENT) // 100 + 1
-

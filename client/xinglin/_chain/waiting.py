@@ -35,5 +35,3 @@ def wait_for(look: Callable[[], Found | None], *, timeout: float, what: str) -> 
             raise Unreachable(f"expected {what} within {timeout:.0f} s{met}")
         time.sleep(pause)
         pause = min(LONGEST_PAUSE, pause * 1.5)
-
-

@@ -153,9 +153,7 @@ def propose(
         extra: dict[str, JsonValue] = {"proposal": hex(number), "kind": kind.text}
         needed = consortium.quorum(concerned)
         value, lines = transaction_result(state, f"proposal {hex(number)}: {kind.text}", extra)
-        output.result(
-            {**value, "needed": needed}, [*lines, f"needs {needed} votes"], as_json=json
-        )
+        output.result({**value, "needed": needed}, [*lines, f"needs {needed} votes"], as_json=json)
 
 
 @app.command()
@@ -337,9 +335,7 @@ def _address(text: str) -> Address:
     return Address(text)
 
 
-def _proposed(
-    pool: RpcPool, consortium: Consortium, proposer: Address, block: View | None
-) -> int:
+def _proposed(pool: RpcPool, consortium: Consortium, proposer: Address, block: View | None) -> int:
     """The number of the proposal that an account just made, from the block that holds it."""
     record = consortium.account(proposer)
     number = block.number if block is not None else pool.head().number
@@ -410,5 +406,3 @@ def _proposal_state(consortium: Consortium, one: ProposalRecord, view: View) -> 
     if one.version != consortium.membership_version(at=view):
         return "dead: the set of hospitals changed"
     return "open" if view.time < one.deadline else "dead: its time is up"
-
-

@@ -149,8 +149,10 @@ def _vote(
     send(pool, account, consortium.vote(proposal), as_json=as_json)
     stands = consortium.proposal(proposal)
     if stands is not None and stands.carried_at:
-        apply = models.approve(model.digest) if reason is None else models.withdraw(
-            model.digest, reason
+        apply = (
+            models.approve(model.digest)
+            if reason is None
+            else models.withdraw(model.digest, reason)
         )
         send(pool, account, apply, as_json=as_json)
     return {
@@ -162,9 +164,7 @@ def _vote(
     }
 
 
-def _open_proposal(
-    pool: RpcPool, consortium: Consortium, kind: Kind, payload: bytes
-) -> int | None:
+def _open_proposal(pool: RpcPool, consortium: Consortium, kind: Kind, payload: bytes) -> int | None:
     view = pool.final_view()
     version = consortium.membership_version(at=view)
     for one in reversed(consortium.proposals(at=view)):
@@ -192,7 +192,5 @@ def _json(model: ModelRecord) -> dict[str, JsonValue]:
         "reason": model.reason.text if model.reason else None,
         "registrar": model.registrar,
         "status": model.status.text,
-        "history": [
-            {"status": status.text, "at": since} for status, since in model.history
-        ],
+        "history": [{"status": status.text, "at": since} for status, since in model.history],
     }

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from xinglin._chain.rpc import RpcPool, check_contracts, describe
 from xinglin._cli import output
@@ -20,6 +19,7 @@ from xinglin._cli.signing import (
     read_passphrase,
     steps,
 )
+from xinglin._cli.standing import Standing, look_at_validators
 from xinglin.canonical import JsonValue
 from xinglin.errors import ChainError, Unreachable, UsageError
 
@@ -132,37 +132,17 @@ def status(
             view = pool.final_view()
         except (ChainError, Unreachable) as error:
             raise Unreachable(f"{error}; nodes: {describe(nodes)}") from error
-        age = max(0, int(time.time()) - view.time)
-        value: dict[str, JsonValue] = {
-            "engine": profile.engine,
-            "chainId": profile.chain_id,
-            "finality": {"rule": profile.finality.rule.value, "depth": profile.finality.depth},
-            "fee": profile.fee.value,
-            "nodes": [
-                {
-                    "url": node.url,
-                    "condition": node.condition.value,
-                    "head": node.head.number if node.head else None,
-                    "detail": node.detail,
-                }
-                for node in nodes
-            ],
-            "final": {"number": view.number, "hash": "0x" + view.hash.hex(), "ageSeconds": age},
-            "stale": age > profile.max_view_age,
-            "contracts": profile.contracts is not None,
-        }
         if profile.contracts is not None:
             check_contracts(pool, at=view)
-        sealing = _sealing(pool, data if network is None else None, as_json=json)
-        if sealing is not None:
-            value["validators"] = sealing
-        output.result(value, _status_table(value), as_json=json)
+        validators = look_at_validators(pool, data if network is None else None, as_json=json)
+        standing = Standing.of(profile, nodes, view, validators)
+        output.result(standing.to_json(), () if json else standing.table(), as_json=json)
     finally:
         pool.close()
-    if value["stale"]:
+    if standing.stale:
         raise ChainError(
-            f"the final view is {age} s old, more than {profile.max_view_age} s: nothing is "
-            "released under a grant until blocks come again"
+            f"the final view is {standing.age} s old, more than {profile.max_view_age} s: nothing "
+            "is released under a grant until blocks come again"
         )
 
 
@@ -432,11 +412,11 @@ def list_validators(
     """
     profile = open_network(network or data / "network.toml")
     with open_pool(profile, contracts=False) as pool:
-        sealing = _sealing(pool, data if network is None else None, as_json=json)
-    if sealing is None:
+        found = look_at_validators(pool, data if network is None else None, as_json=json)
+    if found is None:
         raise UsageError(f"expected a network with validators, got {profile.engine}")
-    output.result(sealing, _sealing_lines(sealing), as_json=json)
-    if sealing["onlyOnRecord"] or sealing["onlySealing"]:
+    output.result(found.to_json(), found.lines(), as_json=json)
+    if found.only_on_record or found.only_sealing:
         raise ChainError("the validators on record and those that may seal are not the same")
 
 
@@ -520,70 +500,3 @@ def _engine_in(folder: Path, asked: str) -> str:
     if (folder / "network.toml").exists():
         return open_network(folder / "network.toml").engine
     return asked
-
-
-def _sealing(pool: RpcPool, folder: Path | None, *, as_json: bool) -> dict[str, JsonValue] | None:
-    from xinglin._chain.consortium import Consortium
-    from xinglin._network.watching import differences, recorded, watch
-
-    with output.progress(as_json=as_json) as shown:
-        task = shown.add_task("following headers", total=None)
-        sealing = watch(
-            pool,
-            saved=folder / "headers.json" if folder is not None and folder.is_dir() else None,
-            progress=lambda done, total: shown.update(task, completed=done, total=total),
-        )
-    if sealing is None:
-        return None
-    deployed = pool.profile.contracts is not None
-    record = recorded(Consortium(pool).members()) if deployed else ()
-    only_record, only_sealing = differences(record, sealing) if record else ((), ())
-    return {
-        "block": sealing.number,
-        "onRecord": [
-            {"member": one.member, "name": one.name, "validator": one.validator} for one in record
-        ],
-        "maySeal": sealing.validators,
-        "sealed": {who: sealing.recent.get(who, 0) for who in sealing.validators},
-        "span": sealing.span,
-        "missing": sealing.missing,
-        "onlyOnRecord": only_record,
-        "onlySealing": only_sealing,
-    }
-
-
-def _status_table(value: dict[str, JsonValue]) -> Table:
-    table = Table(box=None, show_header=False)
-    nodes, final = value["nodes"], value["final"]
-    table.add_row("engine", f"{value['engine']}, chain {value['chainId']}, fee {value['fee']}")
-    if isinstance(final, dict):
-        table.add_row("final view", f"block {final['number']}, {final['ageSeconds']} s old")
-    for node in nodes if isinstance(nodes, list) else []:
-        detail = f" ({node['detail']})" if node["detail"] else ""
-        table.add_row("node", f"{node['url']} {node['condition']} at {node['head']}{detail}")
-    table.add_row("contracts", "as the profile says" if value["contracts"] else "not deployed")
-    validators = value.get("validators")
-    if isinstance(validators, dict):
-        for line in _sealing_lines(validators):
-            table.add_row("validators", line)
-    return table
-
-
-def _sealing_lines(value: dict[str, JsonValue]) -> list[str]:
-    record = value["onRecord"]
-    names = {
-        str(one["validator"]): f"{one['name']} (member {one['member']})"
-        for one in (record if isinstance(record, list) else [])
-        if isinstance(one, dict)
-    }
-    sealed = value["sealed"]
-    lines = [
-        f"{who} sealed {count} of the last {value['span']}: {names.get(who, 'on no record')}"
-        for who, count in (sealed.items() if isinstance(sealed, dict) else [])
-    ]
-    only = value["onlyOnRecord"]
-    lines += [
-        f"{who} is on record and may not seal: {names.get(str(who), '')}"
-        for who in (only if isinstance(only, list | tuple) else [])
-    ]
-    return lines

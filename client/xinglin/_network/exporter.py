@@ -111,7 +111,7 @@ def serve(
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing: a scrape every few seconds is no news."""
 
     server = ThreadingHTTPServer((host, port), Page)

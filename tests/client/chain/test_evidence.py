@@ -149,9 +149,10 @@ class TestTrustRoot:
         root = read_trust(trust_root(deployed.profile).encode())
         assert root.chain_id == deployed.profile.chain_id
         assert root.network_id == deployed.profile.network_id
-        assert root.contracts.consents.slots["_grants"] == interface("ConsentRegistry").slots[
-            "_grants"
-        ]
+        assert (
+            root.contracts.consents.slots["_grants"]
+            == interface("ConsentRegistry").slots["_grants"]
+        )
         for name, contract in deployed.profile.deployed.items():
             named = root.contracts.named(name)
             assert (named.address, named.code_hash) == (contract.address, contract.code_hash)

@@ -26,9 +26,7 @@ class TestShapesOfEngines:
                 id="anvil",
             ),
             pytest.param({"code": 3, "message": "execution reverted", "data": HEX}, id="geth"),
-            pytest.param(
-                {"code": -32000, "message": "Execution reverted", "data": HEX}, id="besu"
-            ),
+            pytest.param({"code": -32000, "message": "Execution reverted", "data": HEX}, id="besu"),
             pytest.param(
                 {"code": -32603, "message": "Internal error", "data": {"data": HEX}}, id="nested"
             ),

@@ -81,9 +81,7 @@ class TestWhoIsAsked:
         with pytest.raises(WrongChain, match="expected genesis"):
             pool.head()
 
-    def test_a_node_that_lags_is_asked_last(
-        self, chain: NetworkProfile, between: MakeNode
-    ) -> None:
+    def test_a_node_that_lags_is_asked_last(self, chain: NetworkProfile, between: MakeNode) -> None:
         late = between()
         late.replace["eth_getBlockByNumber"] = behind(5)
         pool = pool_of(replace(chain, max_lag=2), late.url, chain.rpc[0])
@@ -150,9 +148,7 @@ class TestFinalView:
             pool.final_view()
         assert pool.final_view(agree=1).number >= 0
 
-    def test_two_that_disagree_give_no_view(
-        self, chain: NetworkProfile, between: MakeNode
-    ) -> None:
+    def test_two_that_disagree_give_no_view(self, chain: NetworkProfile, between: MakeNode) -> None:
         liar = between()
         liar.replace["eth_getBlockByNumber"] = lambda params, result: (
             result if params[0] in ("latest", "0x0") else result | {"hash": "0x" + "22" * 32}

@@ -38,9 +38,9 @@ class TestSending:
         assert signed.nonce == 0
         assert sender.state(signed).phase is Phase.LOST
         assert sender.deliver(signed, final=True).phase is Phase.FINAL
-        assert transaction_state(
-            pool, signed.hash, sender=signed.sender, nonce=0
-        ).phase is Phase.FINAL
+        assert (
+            transaction_state(pool, signed.hash, sender=signed.sender, nonce=0).phase is Phase.FINAL
+        )
 
     def test_the_same_bytes_sent_again_take_effect_once(self, chain: NetworkProfile) -> None:
         # I3: a lost reply must not become a second transaction.
@@ -154,9 +154,7 @@ class TestFees:
             signed = sender.build_and_sign(SOMEWHERE)
             assert (signed.fee.maximum == 0) == (rule is FeeRule.ZERO)
             assert sender.deliver(signed).succeeded
-            paid = 10**18 - quantity(
-                pool.request("eth_getBalance", [account.address, "latest"])
-            )
+            paid = 10**18 - quantity(pool.request("eth_getBalance", [account.address, "latest"]))
             assert (paid == 10**18) == (rule is FeeRule.ZERO)
             if rule is FeeRule.BASE_FEE:
                 assert 0 < paid <= signed.gas * signed.fee.maximum

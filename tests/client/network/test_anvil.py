@@ -71,9 +71,7 @@ class TestLifeOfANetwork:
         assert engine.processes(tmp_path) == ()
         assert engine.down(tmp_path) == 0
 
-    def test_a_second_up_in_the_same_folder_is_refused(
-        self, engine: Anvil, tmp_path: Path
-    ) -> None:
+    def test_a_second_up_in_the_same_folder_is_refused(self, engine: Anvil, tmp_path: Path) -> None:
         engine.up(tmp_path, NetworkOptions())
         with pytest.raises(UsageError, match="already running"):
             engine.up(tmp_path, NetworkOptions())

@@ -123,9 +123,10 @@ class TestNetwork:
     def test_a_network_that_is_not_there_is_wrong_usage(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert "found none" in run(
-            capsys, "network", "down", "--data", str(tmp_path), code=2
-        )["message"]
+        assert (
+            "found none"
+            in run(capsys, "network", "down", "--data", str(tmp_path), code=2)["message"]
+        )
         missing = str(tmp_path / "network.toml")
         assert missing in run(capsys, "network", "status", "--network", missing, code=2)["message"]
 

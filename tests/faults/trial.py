@@ -1,0 +1,416 @@
+"""
+One network under load, and what must hold of it after whatever was done to it.
+
+Two hospital nodes submit to four go-ethereum validators. What a node acknowledged is kept
+here, with its leaf; a physician asks again and again under a grant, and each release is
+kept with the view that it was checked at. `check` then compares all of it with the chain.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+import xinglin._demo.world as stage
+from xinglin import access
+from xinglin._chain.checkpoints import Checkpoints
+from xinglin._chain.profile import NetworkProfile
+from xinglin._chain.rpc import RpcPool, data, quantity
+from xinglin._demo import consent, intake
+from xinglin._demo.intake import Filed, Submitted
+from xinglin._demo.records import DemoRecord
+from xinglin._demo.telling import Telling
+from xinglin._demo.world import World, built
+from xinglin._network import clique, process
+from xinglin._network.clique import Clique, CliqueNode, read_topology
+from xinglin._network.probe import ask, ask_socket
+from xinglin.consent import SignedGrant
+from xinglin.encoding import from_base64url
+from xinglin.errors import ChainError, ConsentError, ServiceError, Unreachable, XinglinError
+from xinglin.merkle import leaf_hash, root_of
+from xinglin.names import Generation
+from xinglin.receipt import read as read_receipt
+from xinglin.request import Item
+
+VIEW_AGE = 15
+"""Seconds: `max_view_age` of this network, so that a halt of half a minute is a long one."""
+
+ENTRY_SIZE = 64
+TILE = 256
+"""Entries of a whole tile (C2SP tlog-tiles)."""
+
+CATCH_UP_SECONDS = 150.0
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """An entry that a node answered for."""
+
+    node: int
+    index: int
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A key that left under the grant."""
+
+    at: float
+    view_number: int
+    view_hash: str
+    view_time: int
+
+
+@dataclass
+class Trial:
+    """The network, its load, and what was seen."""
+
+    world: World
+    filed: Filed
+    grant: SignedGrant
+    record: Submitted
+    acknowledged: list[Acknowledged] = field(default_factory=list)
+    releases: list[Release] = field(default_factory=list)
+    refusals: dict[str, int] = field(default_factory=dict)
+    unanswered: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def chain(self) -> Path:
+        return (self.world.folder / stage.NETWORK).resolve()
+
+    @property
+    def validators(self) -> tuple[CliqueNode, ...]:
+        return read_topology(self.chain)
+
+    # -- what is done to it ----------------------------------------------------------
+
+    def process_of(self, number: int) -> process.Process:
+        found = process.find(self.chain / f"node{number}")
+        if found is None:
+            raise Unreachable(f"node{number} was never started")
+        return found
+
+    def kill(self, *numbers: int) -> None:
+        for number in numbers:
+            process.kill(self.process_of(number))
+
+    def start(self, *numbers: int) -> None:
+        for number in numbers:
+            Clique().start(self.chain, self.validators[number - 1], self.validators)
+
+    def wipe(self, number: int) -> None:
+        """Take a validator's blocks away, and leave it its keys."""
+        import shutil
+
+        process.stop(self.process_of(number))
+        shutil.rmtree(self.chain / f"node{number}" / "geth")
+        clique._init(clique.find_geth(), self.chain, self.validators[number - 1])
+
+    def cut(self, group: set[int]) -> None:
+        """Part the peer network between `group` and the others; every process goes on."""
+        self._links(group, "admin_removeTrustedPeer", "admin_removePeer")
+
+    def heal(self, group: set[int]) -> None:
+        self._links(group, "admin_addTrustedPeer", "admin_addPeer")
+
+    def _links(self, group: set[int], *methods: str) -> None:
+        for number, node in enumerate(self.validators, start=1):
+            for other_number, other in enumerate(self.validators, start=1):
+                if (number in group) != (other_number in group):
+                    for method in methods:
+                        ask_socket(self.chain / node.name / clique.SOCKET, method, [other.enode])
+
+    def heads(self) -> list[int]:
+        found: list[int] = []
+        for node in self.validators:
+            with contextlib.suppress(Unreachable, ChainError):
+                found.append(quantity(ask(node.url, "eth_blockNumber")))
+        return found
+
+    def wait_for_blocks(self, count: int = 3, seconds: float = CATCH_UP_SECONDS) -> None:
+        """Wait until all four seal on one chain again; untangle them where they cannot."""
+        began, last = time.monotonic(), max(self.heads(), default=0)
+        tangled = time.monotonic()
+        while time.monotonic() - began < seconds:
+            heads = self.heads()
+            if len(heads) == len(self.validators) and min(heads) >= last + count:
+                return
+            if heads and max(heads) > last and time.monotonic() - tangled > 20:
+                tangled = time.monotonic()
+            if time.monotonic() - tangled > 25:
+                self.untangle()
+                tangled = time.monotonic()
+            time.sleep(0.5)
+        raise Unreachable(f"expected blocks on all validators, got heads {self.heads()}")
+
+    def untangle(self) -> None:
+        """
+        Set every validator back to the newest block that all have.
+
+        Two halves of equal weight may each wait for the other's signers (a known fault of
+        proof of authority, which QBFT has not); an operator then does this.
+        """
+        number = min(self.heads())
+        while number > 0:
+            hashes = {
+                data(ask(node.url, "eth_getBlockByNumber", [hex(number), False])["hash"])  # type: ignore[index]
+                for node in self.validators
+            }
+            if len(hashes) == 1:
+                break
+            number -= 1
+        for node in self.validators:
+            ask_socket(self.chain / node.name / clique.SOCKET, "debug_setHead", [hex(number)])
+
+    # -- load ------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def load(self, rate: float) -> Iterator[None]:
+        """Submit `rate` records a second, and ask under the grant, while the block runs."""
+        self._stop.clear()
+        threads = [
+            threading.Thread(target=self._submit, args=(node, rate / 2), daemon=True)
+            for node in (0, 1)
+        ]
+        threads.append(threading.Thread(target=self._ask, daemon=True))
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join(60)
+
+    def submit_one(self, node: int) -> Acknowledged:
+        """Submit one record and keep what was acknowledged."""
+        patient = next(patient for patient, at in self.filed.patients if at == node)
+        kind = "application/octet-stream"
+        source = DemoRecord("x.bin", patient.word, os.urandom(300), kind, "note")
+        with self.world.nodes[node].client() as client:
+            self.filed.physicians[node].sign_in(client, self.world.trust.chain_id)
+            return self._send(client, patient, source, node)
+
+    def _send(self, client: Any, patient: Any, source: DemoRecord, node: int) -> Acknowledged:
+        import io
+
+        fields = {
+            "subject": str(patient.subject),
+            "category": source.category,
+            "mediaType": source.media_type,
+        }
+        payload = source.source
+        assert isinstance(payload, bytes)
+        files = {"payload": ("record", io.BytesIO(payload), source.media_type)}
+        answer = client.post_parts("/v1/intake", fields=fields, files=files)
+        accepted = answer["accepted"]
+        receipt = read_receipt(accepted["receipt"].encode(), *self._log_of(client, node))
+        found = Acknowledged(node, accepted["index"], bytes(receipt.leaf))
+        with self._lock:
+            self.acknowledged.append(found)
+        return found
+
+    def _log_of(self, client: Any, node: int) -> tuple[Any, bytes]:
+        known = self.__dict__.setdefault("_logs", {})
+        if node not in known:
+            about = client.get("/v1/about")
+            known[node] = (about["origin"], from_base64url(about["keys"]["log"]))
+        found: tuple[Any, bytes] = known[node]
+        return found
+
+    def _submit(self, node: int, rate: float) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                self.submit_one(node)
+            except XinglinError:
+                with self._lock:
+                    self.unanswered += 1
+            self._stop.wait(max(0.0, 1 / rate - (time.monotonic() - began)))
+
+    def _ask(self) -> None:
+        physician = self.filed.physicians[1]
+        while not self._stop.is_set():
+            try:
+                self.ask_once(physician)
+            except ConsentError as error:
+                self._count(error.term)
+            except ServiceError as error:
+                self._count(error.problem)
+            except XinglinError as error:
+                self._count(type(error).__name__)
+            self._stop.wait(1.0)
+
+    def ask_once(self, physician: Any) -> Release:
+        """Open the record under the grant, and keep the view that the node checked it at."""
+        asked_at = time.time()
+        with self.world.nodes[0].client() as client:
+            physician.sign_in(client, self.world.trust.chain_id)
+            answer = access.ask(
+                client,
+                physician.asker(self.world.domain),
+                custodian=self.world.hospitals[0].member,
+                ground="grant",
+                purpose="TREAT",
+                items=[Item(record=self.record.record, version=0)],
+                grant=self.grant.id,
+            )
+        if not answer.released:
+            raise ConsentError(answer.refused[0].term or "unknown", "refused")
+        view = answer.raw["view"]
+        found = Release(asked_at, view["number"], view["hash"], view["time"])  # type: ignore[index,arg-type,call-overload]
+        with self._lock:
+            self.releases.append(found)
+        return found
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self.refusals[what] = self.refusals.get(what, 0) + 1
+
+    def status(self, node: int) -> dict[str, Any]:
+        with self.world.nodes[node].client() as client:
+            return dict(client.get("/v1/status"))
+
+    # -- what must hold --------------------------------------------------------------
+
+    def check(self) -> dict[str, int]:
+        """Wait until both logs are final, and compare everything. Raises `AssertionError`."""
+        for node in (0, 1):
+            self._wait_until_final(node)
+        roots = 0
+        for node in (0, 1):
+            leaves = self._leaves(node)
+            mine = [one for one in self.acknowledged if one.node == node]
+            indices = [one.index for one in mine]
+            assert len(set(indices)) == len(indices), "one place was acknowledged twice"
+            for one in mine:
+                assert one.index < len(leaves), "an acknowledged entry is not in the log"
+                assert leaves[one.index] == one.leaf, "another entry stands in its place"
+            roots += self._check_roots(node, leaves)
+        canonical = RpcPool(self.world.profile)
+        for release in self.releases:
+            age = release.at - release.view_time
+            # Clocks of blocks run a few seconds ahead or behind on a crowded machine.
+            assert age <= VIEW_AGE + 5, f"a key left on a view that was {age:.0f} s old"
+            standing = canonical.view_at(release.view_number)
+            assert "0x" + standing.hash.hex() == release.view_hash, "a key left on an orphan"
+        canonical.close()
+        return {
+            "acknowledged": len(self.acknowledged),
+            "roots": roots,
+            "releases": len(self.releases),
+            "refused": sum(self.refusals.values()),
+        }
+
+    def _wait_until_final(self, node: int) -> None:
+        ends = time.monotonic() + CATCH_UP_SECONDS
+        while True:
+            with contextlib.suppress(XinglinError):
+                status = self.status(node)
+                if status["final"]["size"] == status["sequenced"]["size"]:
+                    return
+            assert time.monotonic() < ends, f"node {node} did not drain: {self.status(node)}"
+            time.sleep(0.5)
+
+    def _leaves(self, node: int) -> list[Any]:
+        size = self.status(node)["sequenced"]["size"]
+        entries = b""
+        with self.world.nodes[node].client() as client:
+            for tile in range((size + TILE - 1) // TILE):
+                width = min(TILE, size - tile * TILE)
+                part = "" if width == TILE else f".p/{width}"
+                entries += client.get_bytes(f"/log/tile/entries/{_tile_path(tile)}{part}")
+        # Each entry has its length before it, in two bytes (C2SP tlog-tiles).
+        step = ENTRY_SIZE + 2
+        assert len(entries) == size * step
+        return [leaf_hash(entries[at + 2 : at + step]) for at in range(0, len(entries), step)]
+
+    def _check_roots(self, node: int, leaves: list[Any]) -> int:
+        """Every anchored root is that of the log's own tree, on each validator alike."""
+        member = self.world.hospitals[node].member
+        seen: list[list[Any]] = []
+        for validator in self.validators:
+            pool = RpcPool(replace(self.world.profile, rpc=(validator.url,)))
+            view = pool.final_view(agree=1)
+            seen.append(Checkpoints(pool).history(member, Generation(0), at=view))
+            pool.close()
+        shortest = min(len(one) for one in seen)
+        assert all(one[:shortest] == seen[0][:shortest] for one in seen), "validators disagree"
+        sizes = [one.size for one in max(seen, key=len)]
+        assert sizes == sorted(set(sizes)), "a size was anchored twice"
+        mine = [one.index + 1 for one in self.acknowledged if one.node == node]
+        newest = max(sizes, default=0)
+        assert newest >= max(mine, default=0), "an acknowledged entry is under no checkpoint"
+        for one in max(seen, key=len):
+            assert one.anchor.root == root_of(leaves[: one.size]), "an anchored root is another's"
+        return len(sizes)
+
+
+@contextlib.contextmanager
+def trial(folder: Path, say: Callable[[str], None]) -> Iterator[Trial]:
+    """Build everything, with one patient's grant to a physician, and take it down again."""
+    original = stage.deploy
+
+    def deploy_strict(*given: Any, **named: Any) -> NetworkProfile:
+        return replace(original(*given, **named), max_view_age=VIEW_AGE)
+
+    stage.deploy = deploy_strict  # type: ignore[assignment]
+    stage.READY_SECONDS = 180.0
+    folder.mkdir(parents=True, exist_ok=True)
+    telling = Telling(Console(stderr=True), quiet=True)
+    records = [
+        DemoRecord(f"{n}.txt", f"patient {n}", b"x" * 300, "application/octet-stream", "note")
+        for n in range(4)
+    ]
+    try:
+        with built(folder.resolve(), "clique", keep=False, report=say) as world:
+            filed = intake.appoint_staff(world)
+            intake.enrol(world, filed, records, telling, wallets=True)
+            intake.submit(world, filed, records, telling)
+            intake.wait_until_final(world, telling, row=False)
+            yield _granted(world, filed)
+    finally:
+        stage.deploy = original
+
+
+def _granted(world: World, filed: Filed) -> Trial:
+    from xinglin.grant import Grantee, Scope
+
+    (patient, _) = filed.patients[0]
+    physician = filed.physicians[1]
+    record = next(one for one in filed.records if one.patient is patient)
+    signed = consent.sign_grant_of(
+        world,
+        patient,
+        "x",
+        grantee=Grantee(
+            member=physician.member,
+            role="physician",
+            account=physician.account.address,
+            project=None,
+        ),
+        scope=Scope(records=(record.record,), categories=None, from_=None, to=None, versions="all"),
+        purposes=("TREAT",),
+    )
+    with world.nodes[0].client() as node:
+        consent.sign_in_patient(world, node, patient)
+        consent.consent.give_through(node, signed)
+        consent._wait_given(node, signed)
+    return Trial(world, filed, signed, record)
+
+
+def _tile_path(number: int) -> str:
+    """A tile's number in the form of C2SP tlog-tiles: groups of three digits."""
+    text = f"{number % 1000:03d}"
+    while number >= 1000:
+        number //= 1000
+        text = f"x{number % 1000:03d}/{text}"
+    return text
