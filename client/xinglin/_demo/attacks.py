@@ -32,7 +32,6 @@ from xinglin.merkle import leaf_hash
 from xinglin.names import Generation, LeafHash, NodeHash, RootHash, UnixTime
 from xinglin.verify import AnyStatement, verify_bundle
 
-
 LEAF_TO_CHANGE = 3
 """An entry long anchored; in a shorter log the last one."""
 
