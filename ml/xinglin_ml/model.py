@@ -93,14 +93,14 @@ class Block(nn.Module):
         if real is not None:
             h = h * real  # filler must not leak in
         h = neighbours(h, self.mix)
-        q, k, v = (
+        parts = (
             self.project(h)  # (B, T, 3D)
             .view(batch, length, 3, self.heads, width // self.heads)
             .permute(2, 0, 3, 1, 4)  # (3, B, H, T, D/H)
-            .unbind(0)
         )
-        q, k = turn(q, cosine, sine), turn(k, cosine, sine)
-        scores = (q * (width // self.heads) ** -0.5) @ k.transpose(-1, -2)  # (B, H, T, T)
+        turned = turn(parts[:2], cosine, sine)  # queries and keys in one go
+        q, k, v = turned[0] * (width // self.heads) ** -0.5, turned[1], parts[2]
+        scores = q @ k.transpose(-1, -2)  # (B, H, T, T)
         if bias is not None:
             scores = scores + bias
         mixed = torch.softmax(scores, -1) @ v  # (B, H, T, D/H)
@@ -111,7 +111,7 @@ class Block(nn.Module):
 
 
 def turn(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotate pairs of features by their position: (B, H, T, D/H)."""
+    """Rotate pairs of features by their position: (…, T, D/H)."""
     half = x.shape[-1] // 2
     return x * cosine + torch.cat([x[..., half:], x[..., :half]], -1) * sine
 
