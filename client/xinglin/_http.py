@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 from urllib.parse import urlsplit
 
+import h11
 import httpx
 from eth_hash.auto import keccak
 
@@ -125,9 +126,7 @@ class NodeClient:
         answer = self._json("POST", "/v1/session", body=body, authorise=False)
         self._credential = _text(answer, "credential")
 
-    def get(
-        self, path: str, params: Mapping[str, str | int] | None = None
-    ) -> dict[str, JsonValue]:
+    def get(self, path: str, params: Mapping[str, str | int] | None = None) -> dict[str, JsonValue]:
         """Return the JSON object at `path`. Raises `ServiceError` and `Unreachable`."""
         return self._json("GET", path, params=params)
 
@@ -185,9 +184,7 @@ class NodeClient:
         body: Mapping[str, JsonValue] | None = None,
         authorise: bool = True,
     ) -> dict[str, JsonValue]:
-        return _object(
-            self._send(method, path, params=params, json=body, authorise=authorise)
-        )
+        return _object(self._send(method, path, params=params, json=body, authorise=authorise))
 
     def _send(
         self,
@@ -314,3 +311,6 @@ def _our_errors(url: str) -> Iterator[None]:
         yield
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise Unreachable(f"{url} did not answer ({type(error).__name__})") from error
+    except h11.LocalProtocolError as error:
+        # httpx lets this one through: a body that is not as long as was announced.
+        raise UsageError("expected a file that stays as it is, it changed while sent") from error
