@@ -91,6 +91,9 @@ class NodeSettings(BaseSettings):
     """`anchorBy` of a receipt: how soon the node promises to anchor."""
     pad_checkpoints: bool = False
     """Fill each checkpoint with random entries to a multiple of 64 (DESIGN 3.8)."""
+    relay_spread_seconds: Annotated[int, Field(ge=0, le=3_600)] = 0
+    """Further grants of one subject are relayed at a random moment within this time, so that
+    blocks do not join them (DESIGN 3.8); the first at once. 600 in production."""
     poll_seconds: Annotated[float, Field(gt=0)] = 0.5
     """How often the indexer asks the chain for a new block."""
 

@@ -15,6 +15,7 @@ Steps, each with what it prevents:
    grant where the chain does not have it yet, are written in one transaction.
 """
 
+import secrets
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -371,7 +372,6 @@ def _write(house: NodeHouse, checked: _Checked) -> Deposit:
             generation=write.generation,
             index=sequenced.index,
         )
-        write.session.add(row)
         if checked.transaction is not None:
             queue_transaction(
                 write,
@@ -379,16 +379,46 @@ def _write(house: NodeHouse, checked: _Checked) -> Deposit:
                 key=f"give:{checked.id.hex()}",
                 account=checked.transaction.account,
                 payload=checked.transaction.payload,
+                not_before=_relay_at(write, house, checked.subject),
             )
+        write.session.add(row)
         return row
 
     return _again(house, house.writer.submit(work).result())
 
 
+def _relay_at(write: Write, house: NodeHouse, subject: SubjectId) -> UnixTime:
+    """
+    When a grant is carried to the chain: the first of a subject's at once, others of the
+    same decision at a random moment, so that neighbouring blocks do not join them.
+    """
+    spread = house.settings.relay_spread_seconds
+    keys = [
+        f"give:{identity.hex()}"
+        for identity in write.session.scalars(
+            select(GrantRow.id).where(GrantRow.subject == subject)
+        )
+    ]
+    recent = write.session.scalars(
+        select(OutboxRow.id)
+        .where(OutboxRow.key.in_(keys), OutboxRow.created_at > write.now - spread)
+        .limit(1)
+    ).one_or_none()
+    if spread == 0 or recent is None:
+        return write.now
+    return UnixTime(write.now + secrets.randbelow(spread))
+
+
 def queue_transaction(
-    write: Write, house: NodeHouse, *, key: str, account: str, payload: bytes
+    write: Write,
+    house: NodeHouse,
+    *,
+    key: str,
+    account: str,
+    payload: bytes,
+    not_before: UnixTime | None = None,
 ) -> None:
-    """Queue a transaction for ConsentRegistry, once for each `key`."""
+    """Queue a transaction for ConsentRegistry, once for each `key`; at once by default."""
     known = write.session.scalars(select(OutboxRow.id).where(OutboxRow.key == key)).one_or_none()
     if known is None:
         write.session.add(
@@ -397,7 +427,7 @@ def queue_transaction(
                 account=account,
                 to=house.profile.deployed.consents.address,
                 payload=payload,
-                not_before=write.now,
+                not_before=write.now if not_before is None else not_before,
                 state="waiting",
                 created_at=write.now,
             )

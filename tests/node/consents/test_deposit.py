@@ -61,6 +61,37 @@ class TestDeposit:
         assert sqlite_consenting.deposit(signed).status_code == 201
 
 
+class TestI1GrantsOfOneDecisionAreRelayedApart:
+    """DESIGN 3.8: neighbouring blocks do not say that two grants are one patient's."""
+
+    def due(self, consenting) -> list[int]:
+        with consenting.scene.house.database.reading() as session:
+            rows = session.scalars(select(OutboxRow).order_by(OutboxRow.id)).all()
+        return [row.not_before - row.created_at for row in rows]
+
+    def test_the_first_at_once_and_the_others_within_the_time(self, consenting) -> None:
+        house = consenting.scene.house
+        spread = house.settings.model_copy(update={"relay_spread_seconds": 600})
+        object.__setattr__(house, "settings", spread)
+        patient, other = consenting.patient(), consenting.patient()
+
+        for who in (patient, patient, patient, patient, other):
+            assert consenting.deposit(consenting.sign(who)).status_code == 201
+
+        due = self.due(consenting)
+        assert (due[0], due[4]) == (0, 0)
+        assert all(0 <= wait < 600 for wait in due)
+        assert sum(due[1:4]) > 0
+
+    def test_without_the_setting_all_at_once(self, sqlite_consenting) -> None:
+        patient = sqlite_consenting.patient()
+
+        for _ in range(2):
+            sqlite_consenting.deposit(sqlite_consenting.sign(patient))
+
+        assert self.due(sqlite_consenting) == [0, 0]
+
+
 class TestRefused:
     def test_a_grant_that_another_account_signed(self, sqlite_consenting) -> None:
         patient = sqlite_consenting.patient()
