@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 ALLOWED = frozenset(
-    {"error", "from", "to", "thread", "size", "seconds", "block", "port", "reason", "swept"}
+    {"error", "from", "to", "worker", "size", "seconds", "block", "port", "reason", "swept"}
 )
 """Fields that a log line may have beside its event."""
 

@@ -66,14 +66,14 @@ class Workers:
                 again = step()
             except WrongChain as error:
                 self._house.writer.halt(StorageRefused("the chain of this network", str(error)))
-                _logger.error("wrong chain", extra={"thread": name})  # noqa: TRY400
+                _logger.error("wrong chain", extra={"worker": name})  # noqa: TRY400
             except XinglinError as error:
                 _logger.warning(
-                    "chain step failed", extra={"thread": name, "error": type(error).__name__}
+                    "chain step failed", extra={"worker": name, "error": type(error).__name__}
                 )
             except Exception as error:
                 _logger.error(  # noqa: TRY400 - a traceback would quote rows
-                    "chain step failed", extra={"thread": name, "error": type(error).__name__}
+                    "chain step failed", extra={"worker": name, "error": type(error).__name__}
                 )
             if not again:
                 self._stopping.wait(self._house.settings.poll_seconds)
