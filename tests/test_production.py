@@ -300,6 +300,13 @@ def example_settings(text: str) -> dict[str, str]:
     return dict(re.findall(r"^#?(XINGLIN_[A-Z0-9_]+)=(.*)$", text, flags=re.MULTILINE))
 
 
+def written_as(default: object) -> str:
+    """A setting's default as an environment has it."""
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "" if default is None else "[]" if default == () else str(default)
+
+
 def example_faults(text: str) -> list[str]:
     """Settings that the example lacks, has besides, or gives another default than the code."""
     given = example_settings(text)
@@ -315,8 +322,7 @@ def example_faults(text: str) -> list[str]:
             faults.append(f"{name}: commented out is what has a default")
         if not what.is_required():
             default = what.default
-            written = {None: "", (): "[]", True: "true", False: "false"}.get(default)
-            if given[name] != (str(default) if written is None else written):
+            if given[name] != written_as(default):
                 faults.append(f"{name}: {given[name]}, and the code has {default}")
     return faults
 
@@ -357,6 +363,7 @@ class TestSettings:
         loaded = settings.load(made / "hospital-a" / "node.toml")
         assert (loaded.member, str(loaded.folder)) == (1, "/node")
         assert loaded.pad_checkpoints is True
+        assert loaded.relay_spread_seconds == 600
         assert len(loaded.rpc_urls) == 3
         password = (made / "secrets/hospital-a-database-password").read_text().strip()
         assert loaded.database == f"postgresql://hospital_a:{password}@postgres/hospital_a"
