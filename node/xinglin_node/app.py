@@ -104,6 +104,7 @@ def create_house(
 def open_house(house: NodeHouse) -> None:
     """Lock and migrate the database, start the writer, sweep what a crash left."""
     house.database.lock()
+    house.database.check_writable()
     upgrade(house.database)
     house.writer.start()
     house.blobs.sweep()

@@ -10,6 +10,7 @@ Running a node: two listeners, one process, clear words for what does not start.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -35,6 +36,9 @@ _logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+
+GC_THRESHOLD = 50_000
+"""Allocations between two collections of young objects; Python's default is 700."""
 
 GRACE_SECONDS = 10
 """Time given to requests in progress at the end."""
@@ -73,6 +77,7 @@ def serve(settings: NodeSettings, *, ready: Path | None = None) -> None:
     `ready` is a file that is written once requests are answered, for those who wait.
     """
     reporting.configure(settings.log_level)
+    settle_memory()
     public = bind(settings.host, settings.port)
     metrics = bind(settings.metrics_host, settings.metrics_port)
     try:
@@ -86,6 +91,18 @@ def serve(settings: NodeSettings, *, ready: Path | None = None) -> None:
     finally:
         public.close()
         metrics.close()
+
+
+def settle_memory() -> None:
+    """
+    Keep the garbage collector from walking over everything that was imported.
+
+    What stands at the start stays; a full collection in the middle of a batch costs more
+    than the batch. Cycles are still found, a thousand times as rarely.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 50, 100)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -54,11 +54,12 @@ from xinglin.merkle import leaf_hash
 from xinglin.names import Member, RecordId, SubjectId, UnixTime
 from xinglin.statement import attest, commit, new_salt, record_statement
 from xinglin_node import folder as folders
-from xinglin_node.authority import credentials_of
 from xinglin_node.app import close_house, create_house, open_house
+from xinglin_node.authority import credentials_of
 from xinglin_node.house import NodeHouse, NodeKeys
 from xinglin_node.records.schemas import BATCH_MEDIA_TYPE, Frame, join_batch
 from xinglin_node.records.service import submit_batch
+from xinglin_node.serving import settle_memory
 from xinglin_node.sessions.credential import Holder
 from xinglin_node.settings import NodeSettings
 from xinglin_node.subjects import service as subjects
@@ -373,7 +374,7 @@ def stage(work: Path):
                         NewAccount(officer.address, Power.GOVERN | Power.APPOINT),
                         NewAccount(keys.anchor.address, Power.ANCHOR),
                     ),
-                )  # fmt: skip
+                )
             )
         deployer = Account.generate()
         pool = RpcPool(profile)
@@ -450,6 +451,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     say = Console(stderr=True)
+    settle_memory()  # as the node does; it is the same for every way
     results: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="xinglin-bench-") as temporary:
         work = Path(temporary)

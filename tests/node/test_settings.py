@@ -8,9 +8,9 @@ from xinglin.errors import UsageError
 from xinglin_node.settings import NodeSettings, load
 
 REQUIRED = {
-    "folder": "/tmp/node",  # noqa: S108
+    "folder": "/tmp/node",
     "passphrase": "secret words",
-    "network": "/tmp/network.toml",  # noqa: S108
+    "network": "/tmp/network.toml",
     "member": 1,
     "public_url": "http://localhost:8100",
 }

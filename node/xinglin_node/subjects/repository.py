@@ -43,7 +43,7 @@ def all_in_force(session: Session, subjects: Iterable[UUID]) -> Mapping[UUID, by
             .outerjoin(EnrolmentRow, EnrolmentRow.id == SubjectRow.enrolment)
             .where(SubjectRow.id.in_(wanted[start : start + 500]))
         )
-        found.update({subject: commitment for subject, commitment in rows})
+        found.update((subject, commitment) for subject, commitment in rows)
     return found
 
 
