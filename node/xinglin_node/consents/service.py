@@ -15,14 +15,11 @@ Steps, each with what it prevents:
    grant where the chain does not have it yet, are written in one transaction.
 """
 
-import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from xinglin import typed
-from xinglin._chain import abi
 from xinglin.errors import ConsentError, GrantError, SignatureError
 from xinglin.grant import (
     DAY,
@@ -36,7 +33,6 @@ from xinglin.grant import (
     check_item,
     grant_id,
     read_terms,
-    terms_digest,
     witnessed_id,
 )
 from xinglin.hashes import Digest
@@ -47,8 +43,13 @@ from xinglin_node.access.enrolments import Enrolled, enrolment_named, enrolments
 from xinglin_node.access.facts import Moment, moment_of
 from xinglin_node.access.repository import held_of_subject, is_stopped, releases_within
 from xinglin_node.authority import Appointed, Person
-from xinglin_node.chain.tables import OutboxRow
 from xinglin_node.chain.view import grant_of
+from xinglin_node.consents.outgoing import (
+    give_payload,
+    queue_transaction,
+    relay_at,
+    witness_payload,
+)
 from xinglin_node.consents.repository import grant_for, grants_of
 from xinglin_node.consents.schemas import (
     Deposit,
@@ -153,10 +154,8 @@ def witness(house: NodeHouse, desk: Appointed, given: GrantWitnessed) -> tuple[D
         if enrolled.statement.account is not None or parsed.subject.account is not None:
             raise RuleBroken("a subject whose enrolment names no account", "one who signs")
         _require_anchored(session, house, enrolled, moment_of(session, house.now()), None)
-    payload = (
-        abi.interface("ConsentRegistry")
-        .functions["witness"]
-        .encode(terms_digest(terms), given.not_before, given.expires_at)
+    payload = witness_payload(
+        terms, not_before=UnixTime(given.not_before), expires_at=UnixTime(given.expires_at)
     )
     checked = _Checked(
         id=identity,
@@ -270,7 +269,7 @@ def _check_signed(
     if state is None:
         if moment.end >= grant.deadline:
             raise RuleBroken("a grant whose deadline has not passed", "a later one")
-        transaction = _Transaction("anchor", _give_payload(grant, signature))
+        transaction = _Transaction("anchor", give_payload(grant, signature))
     return _Checked(
         id=identity,
         how="signed",
@@ -323,18 +322,6 @@ def _read(terms: bytes) -> Terms:
         raise GrantError(str(error)) from error
 
 
-def _give_payload(grant: Grant, signature: Signature) -> bytes:
-    stored = (
-        grant.custodian,
-        grant.grantor,
-        terms_digest(grant.terms),
-        grant.not_before,
-        grant.expires_at,
-        grant.deadline,
-    )
-    return abi.interface("ConsentRegistry").functions["give"].encode(stored, signature)
-
-
 def _write(house: NodeHouse, checked: _Checked) -> Deposit:
     """Step 6."""
     statement = Statement(
@@ -379,59 +366,12 @@ def _write(house: NodeHouse, checked: _Checked) -> Deposit:
                 key=f"give:{checked.id.hex()}",
                 account=checked.transaction.account,
                 payload=checked.transaction.payload,
-                not_before=_relay_at(write, house, checked.subject),
+                not_before=relay_at(write, house, checked.subject),
             )
         write.session.add(row)
         return row
 
     return _again(house, house.writer.submit(work).result())
-
-
-def _relay_at(write: Write, house: NodeHouse, subject: SubjectId) -> UnixTime:
-    """
-    When a grant is carried to the chain: the first of a subject's at once, others of the
-    same decision at a random moment, so that neighbouring blocks do not join them.
-    """
-    spread = house.settings.relay_spread_seconds
-    keys = [
-        f"give:{identity.hex()}"
-        for identity in write.session.scalars(
-            select(GrantRow.id).where(GrantRow.subject == subject)
-        )
-    ]
-    recent = write.session.scalars(
-        select(OutboxRow.id)
-        .where(OutboxRow.key.in_(keys), OutboxRow.created_at > write.now - spread)
-        .limit(1)
-    ).one_or_none()
-    if spread == 0 or recent is None:
-        return write.now
-    return UnixTime(write.now + secrets.randbelow(spread))
-
-
-def queue_transaction(
-    write: Write,
-    house: NodeHouse,
-    *,
-    key: str,
-    account: str,
-    payload: bytes,
-    not_before: UnixTime | None = None,
-) -> None:
-    """Queue a transaction for ConsentRegistry, once for each `key`; at once by default."""
-    known = write.session.scalars(select(OutboxRow.id).where(OutboxRow.key == key)).one_or_none()
-    if known is None:
-        write.session.add(
-            OutboxRow(
-                key=key,
-                account=account,
-                to=house.profile.deployed.consents.address,
-                payload=payload,
-                not_before=write.now if not_before is None else not_before,
-                state="waiting",
-                created_at=write.now,
-            )
-        )
 
 
 def _again(house: NodeHouse, row: GrantRow) -> Deposit:

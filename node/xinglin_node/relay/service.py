@@ -7,12 +7,11 @@ grant is on the stop list, on disk, and the transaction is in the outbox of the 
 
 from sqlalchemy.orm import Session
 
-from xinglin._chain import abi
 from xinglin.errors import SignatureError
 from xinglin.grant import GrantState, verify_revocation
 from xinglin.names import Address, GrantId, Signature
 from xinglin_node.chain.view import grant_of
-from xinglin_node.consents.service import queue_transaction
+from xinglin_node.consents.outgoing import queue_transaction, revoke_payload
 from xinglin_node.consents.tables import GrantRow
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.writer import Write
@@ -37,7 +36,7 @@ def relay_revocation(house: NodeHouse, shown: SignedRevocation) -> Relayed:
     except SignatureError as error:
         raise RuleBroken("the revocation signed by the grantor", "another") from error
     on_chain = state is not None and state.revoked_at != 0
-    payload = abi.interface("ConsentRegistry").functions["revoke"].encode(grant, signature)
+    payload = revoke_payload(grant, signature)
 
     def work(write: Write) -> None:
         stop(write, grant, signature)
