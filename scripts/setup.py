@@ -33,7 +33,9 @@ def main() -> None:
         install(sys.argv[1])
         install_node_packages()
     except subprocess.CalledProcessError as error:
-        sys.exit(f"setup stopped: `{' '.join(map(str, error.cmd[:6]))} …` ended with {error.returncode}")
+        sys.exit(
+            f"setup stopped: `{' '.join(map(str, error.cmd[:6]))} …` ended with {error.returncode}"
+        )
     except OSError as error:
         sys.exit(f"setup stopped: {error}")
 
@@ -77,7 +79,8 @@ def install(which: str) -> None:
     if stamp.exists() and stamp.read_text() == wanted:
         return
     print(f"installing the packages of requirements/{which}.txt", flush=True)
-    uv = [BIN / "uv", "pip", "install", "--quiet", "--python", BIN / "python"]
+    # The system's certificates: behind a hospital's own proxy no others are accepted.
+    uv = [BIN / "uv", "pip", "install", "--quiet", "--system-certs", "--python", BIN / "python"]
     index = os.environ.get("TORCH_INDEX")
     extra = ["--extra-index-url", index, "--index-strategy", "unsafe-best-match"] if index else []
     run(*uv, "--require-hashes", *extra, "-r", files[0])
