@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from xinglin.errors import Unreachable
+from xinglin.errors import ChainError, Unreachable
 
 Found = TypeVar("Found")
 
@@ -18,7 +18,7 @@ def wait_for(look: Callable[[], Found | None], *, timeout: float, what: str) -> 
     """
     Call `look` until it returns something, with growing pauses, and return that.
 
-    Nodes that are silent for a while are waited for. Raises `Unreachable` after `timeout`
+    Nodes that are silent or behind for a while are waited for. Raises `Unreachable` after `timeout`
     seconds, with what the last look met.
     """
     ends = time.monotonic() + timeout
@@ -29,7 +29,11 @@ def wait_for(look: Callable[[], Found | None], *, timeout: float, what: str) -> 
             found = look()
             if found is not None:
                 return found
-        except Unreachable as error:
+        except (Unreachable, ChainError) as error:
+            # Nodes on two sides of a fork refuse for a moment; what is more than that has a
+            # class of its own and ends the waiting.
+            if isinstance(error, ChainError) and type(error) is not ChainError:
+                raise
             met = f": {error}"
         if time.monotonic() >= ends:
             raise Unreachable(f"expected {what} within {timeout:.0f} s{met}")
