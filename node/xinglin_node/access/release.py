@@ -2,12 +2,11 @@
 What was decided becomes entries, and then wraps: steps 10 to 12 of a request.
 
 `log` writes one access entry for what is released and one refusal entry for the rest,
-with the request's row, in one transaction with the tag's counter. `answer_new` and
-`answer_known` come after its sync: only they use a key.
+with the request's row, in one transaction with the tag's counter. `answer_logged`
+comes after its sync: only it uses a key.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import select
 
@@ -33,11 +32,11 @@ from xinglin_node.access.persons import keep_appointment
 from xinglin_node.access.repository import (
     custodian_wrap,
     disclosures_at,
+    ended_term,
     find_grant,
     find_request,
     forget_old_wraps,
     forget_wraps_of,
-    is_stopped,
     releases_of,
     releases_within,
     store_wraps,
@@ -50,23 +49,12 @@ from xinglin_node.access.schemas import (
     Released,
 )
 from xinglin_node.access.tables import ReleaseRow, RequestRow
-from xinglin_node.chain.view import grant_of
 from xinglin_node.health.observed import count_decision
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.service import receipt_of
 from xinglin_node.log.tables import HistoryRow
 from xinglin_node.log.writer import PendingEntry, Sequenced, Write
 from xinglin_node.problems import Conflict, Erased, GrantRefused, NotFound
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """One request whose entries are durable."""
-
-    request: RequestId
-    answer: AccessAnswer
-    """As it will be given, without its wraps."""
-    decision: Decision
 
 
 class FrequencyReached(Exception):
@@ -81,12 +69,12 @@ def log(
     digest: bytes,
     decision: Decision,
     moment: Moment,
-) -> Logged:
+) -> AccessAnswer:
     """
     Step 10: write the access entry, the refusal entry and the request, and sync them.
 
-    Raises `FrequencyReached` if the decision rests on a count that has moved, and
-    `Conflict` if the id was taken by another request meanwhile.
+    Returns the answer without its wraps. Raises `FrequencyReached` if the decision rests on
+    a count that has moved, and `Conflict` if the id was taken by another request meanwhile.
     """
     statements = _Statements(house, asked, decision, moment)
     grant = GrantId(asked.request.grant_id) if asked.request.grant_id != NO_GRANT else None
@@ -124,46 +112,31 @@ def log(
 
     answer = house.writer.submit(work, weight=2).result()
     count_decision(asked.request.ground, decision)
-    return Logged(RequestId(asked.request.id), answer, decision)
+    return answer
 
 
-def answer_new(
-    house: NodeHouse, logged: Logged, asked: AccessAsked, moment: Moment
-) -> AccessAnswer:
-    """Steps 11 and 12, for a request whose entries have just been synced."""
-    told = {kept.position for kept in logged.decision.kept if kept.told}
-    if not logged.decision.chosen:
-        return _refuse(logged.answer, told)
-    return _wrap(house, logged.answer, asked, moment)
+def answer_logged(house: NodeHouse, answer: AccessAnswer, asked: AccessAsked) -> AccessAnswer:
+    """
+    Steps 11 and 12, for a request whose entries are synced; its wraps may be there or not.
 
-
-def answer_known(
-    house: NodeHouse, known: RequestRow, asked: AccessAsked, moment: Moment
-) -> AccessAnswer:
-    """Steps 11 and 12, for a request that was logged before; its wraps may be there or not."""
-    answer = AccessAnswer.decode(known.answer.encode())
+    Raises `GrantRefused` with the term where nothing is released and it may be told, else
+    `NotFound`.
+    """
     if all(item.released is None for item in answer.items):
-        return _refuse(answer, set(range(len(answer.items))))
-    return _wrap(house, answer, asked, moment)
+        for item in answer.items:
+            if item.term is not None:
+                raise GrantRefused(item.term, "an item that the grant lets out")
+        raise NotFound("records that may be asked for", "none")
+    return _wrap(house, answer, asked)
 
 
-def _refuse(answer: AccessAnswer, told: set[int]) -> AccessAnswer:
-    """Nothing is released: say the term where it may be told, else that nothing is there."""
-    for position, item in enumerate(answer.items):
-        if item.term is not None and position in told:
-            raise GrantRefused(item.term, "an item that the grant lets out")
-    raise NotFound("records that may be asked for", "none")
-
-
-def _wrap(
-    house: NodeHouse, answer: AccessAnswer, asked: AccessAsked, moment: Moment
-) -> AccessAnswer:
+def _wrap(house: NodeHouse, answer: AccessAnswer, asked: AccessAsked) -> AccessAnswer:
     request = RequestId(answer.request)
     grant = GrantId(asked.request.grant_id) if asked.request.grant_id != NO_GRANT else None
     # 11. What was shown or seen since the decision keeps the key in, although the entry
     #     stands: it says more than happened, never less.
     if grant is not None:
-        _require_alive(house, grant, moment)
+        _require_alive(house, grant)
     with house.database.reading() as session:
         rows = {row.position: row for row in releases_of(session, request)}
         wraps = {p: row.wrap for p, row in rows.items() if row.wrap is not None}
@@ -185,26 +158,19 @@ def _wrap(
         ).wrap
     if made:
 
-        def work(write: Write) -> None:
+        def work(write: Write) -> Mapping[int, bytes]:
             forget_old_wraps(write.session, write.now)
-            store_wraps(write.session, request, made)
+            return store_wraps(write.session, request, made)
 
-        house.writer.submit(work).result()
-    return _with_wraps(answer, wraps | made)
+        wraps = dict(house.writer.submit(work).result())
+    return _with_wraps(answer, wraps)
 
 
-def _require_alive(house: NodeHouse, grant: GrantId, moment: Moment) -> None:
+def _require_alive(house: NodeHouse, grant: GrantId) -> None:
     with house.database.reading() as session:
-        now = moment_of(session, house.now())
-        stopped = is_stopped(session, grant)
-        state = grant_of(session, grant)
-    term = None
-    if state is not None and state.revoked_at and now.end >= state.revoked_at:
-        term = "revoked"
-    elif stopped:
-        term = "stopped"
-    elif state is None or moment.end >= state.expires_at:
-        term = "expired"
+        moment = moment_of(session, house.now())
+        moment.require_fresh(house.profile.max_view_age)
+        term = ended_term(session, grant, end=moment.end)
     if term is not None:
         house.writer.submit(lambda write: forget_wraps_of(write.session, grant)).result()
         raise GrantRefused(term, "a grant that is alive")

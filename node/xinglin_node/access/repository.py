@@ -13,6 +13,7 @@ from xinglin.names import Address, GrantId, RecordId, RequestId, SubjectId, Unix
 from xinglin.request import MAX_WAIT, Item
 from xinglin_node.access.decision import Held
 from xinglin_node.access.tables import ReleaseRow, RequestRow
+from xinglin_node.chain.view import final_view, grant_of
 from xinglin_node.consents.tables import GrantRow, StopRow
 from xinglin_node.log.tables import DisclosureRow
 from xinglin_node.records.tables import RecordRow
@@ -116,8 +117,42 @@ def releases_within(
     return count or 0
 
 
+def ended_term(session: Session, grant: GrantId, *, end: UnixTime) -> str | None:
+    """Why nothing is released under a grant any more, or None while it is alive."""
+    state = grant_of(session, grant)
+    if state is None:
+        return "not-yet"
+    if state.revoked_at and end >= state.revoked_at:
+        return "revoked"
+    if is_stopped(session, grant):
+        return "stopped"
+    return "expired" if end >= state.expires_at else None
+
+
 def was_released(session: Session, account: Address, record: RecordId, version: int) -> bool:
-    """Whether this version was released to this account: it may fetch the blob and the bundle."""
+    """
+    Whether this version was released to this account, by a leave that has not ended.
+
+    Who was given a key and has not fetched the ciphertext gets it no more once the grant
+    ended: else the opening would come after the revocation.
+    """
+    grants = session.scalars(
+        select(ReleaseRow.grant_id)
+        .where(
+            ReleaseRow.record == record,
+            ReleaseRow.version == version,
+            ReleaseRow.account == account,
+        )
+        .distinct()
+    ).all()
+    end = final_view(session).time
+    return any(
+        grant is None or ended_term(session, GrantId(grant), end=end) is None for grant in grants
+    )
+
+
+def ever_released(session: Session, account: Address, record: RecordId, version: int) -> bool:
+    """Whether this version was released to this account at any time: it may prove its entry."""
     found = session.scalar(
         select(ReleaseRow.position)
         .where(
@@ -130,11 +165,21 @@ def was_released(session: Session, account: Address, record: RecordId, version: 
     return found is not None
 
 
-def store_wraps(session: Session, request: RequestId, wraps: Mapping[int, bytes]) -> None:
-    """Keep the wraps of a request, so that the same request has the same answer."""
+def store_wraps(
+    session: Session, request: RequestId, made: Mapping[int, bytes]
+) -> Mapping[int, bytes]:
+    """
+    Keep the wraps of a request, so that the same request has the same answer.
+
+    Returns the wraps that are kept: where two copies of a request came at once, the first's.
+    """
+    kept: dict[int, bytes] = {}
     for row in releases_of(session, request):
-        if row.position in wraps:
-            row.wrap = wraps[row.position]
+        if row.wrap is None:
+            row.wrap = made.get(row.position)
+        if row.wrap is not None:
+            kept[row.position] = row.wrap
+    return kept
 
 
 def forget_wraps_of(session: Session, grant: GrantId) -> None:

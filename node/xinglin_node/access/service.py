@@ -44,7 +44,7 @@ from xinglin_node.access.decision import (
 )
 from xinglin_node.access.enrolments import enrolment_named, enrolments_of, facts_of
 from xinglin_node.access.facts import Moment, moment_of, require_appointment
-from xinglin_node.access.release import FrequencyReached, Logged, answer_known, answer_new, log
+from xinglin_node.access.release import FrequencyReached, answer_logged, log
 from xinglin_node.access.repository import (
     find_grant,
     find_request,
@@ -100,13 +100,16 @@ def answer(house: NodeHouse, asked: AccessAsked) -> AccessAnswer:
                 if known.digest != who.digest:
                     raise Conflict("the request that has this id", "another with the same id")
                 _check_time(who.request, moment)
-                return answer_known(house, known, who.asked, moment)
+                _check_person(session, house, who, moment)
+                return answer_logged(
+                    house, AccessAnswer.decode(known.answer.encode()), who.asked
+                )
             _check_time(who.request, moment)
             decision = _decide(session, house, who, moment)
         if not decision.chosen and not decision.kept:
             raise NotFound("records that may be asked for", "none")
         try:
-            logged = log(
+            answered = log(
                 house,
                 who.asked,
                 account=who.account,
@@ -116,11 +119,11 @@ def answer(house: NodeHouse, asked: AccessAsked) -> AccessAnswer:
             )
         except FrequencyReached:
             continue
-        return answer_new(house, logged, who.asked, moment)
+        return answer_logged(house, answered, who.asked)
     raise Conflict("a release that no other request takes at once", "many")
 
 
-def log_for_system(house: NodeHouse, asked: AccessAsked) -> Logged:
+def log_for_system(house: NodeHouse, asked: AccessAsked) -> AccessAnswer:
     """
     Log that a method of the node uses the keys of these records; nothing leaves.
 
@@ -192,11 +195,7 @@ def _decide(session: Session, house: NodeHouse, who: Requester, moment: Moment) 
     if request.ground == "grant":
         moment.require_fresh(house.profile.max_view_age)
     # 7. The appointment, at this view.
-    if who.asked.appointment is not None:
-        try:
-            require_appointment(session, who.asked.appointment, moment, house.domain)
-        except SignatureError as error:
-            raise CredentialRefused("an appointment that an officer signed", "another") from error
+    _check_person(session, house, who, moment)
     # 8. and 9. The ground, and what it lets out.
     asked = held_items(session, request.items)
     if request.ground == "subject":
@@ -211,6 +210,15 @@ def _decide(session: Session, house: NodeHouse, who: Requester, moment: Moment) 
         return decide_for_system(asked)
     case = grant_case(session, house, GrantId(request.grant_id), moment)
     return decide_for_grant(request, asked, appointment, case)
+
+
+def _check_person(session: Session, house: NodeHouse, who: Requester, moment: Moment) -> None:
+    if who.asked.appointment is None:
+        return
+    try:
+        require_appointment(session, who.asked.appointment, moment, house.domain)
+    except SignatureError as error:
+        raise CredentialRefused("an appointment that an officer signed", "another") from error
 
 
 def _own_file(session: Session, who: Requester, asked: Asked, moment: Moment) -> SubjectId:

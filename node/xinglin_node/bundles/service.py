@@ -6,7 +6,7 @@ from xinglin.bundle import Bundle
 from xinglin.hashes import Digest
 from xinglin.names import GrantId, RecordId
 from xinglin.statement import Attestation, GrantDeposit, Inference
-from xinglin_node.access.repository import was_released
+from xinglin_node.access.repository import ever_released
 from xinglin_node.authority import DataSubject, Person
 from xinglin_node.bundles.contents import draft_bundle
 from xinglin_node.bundles.evidence import gather, model_state
@@ -59,7 +59,7 @@ def _concerned(session: Session, row: DisclosureRow, person: Person) -> bool:
     predicate = attestation.read().predicate
     if row.kind == "record":
         record = record_at(session, row.generation, row.index)
-        return record is not None and was_released(
+        return record is not None and ever_released(
             session, person.account, RecordId(record.record), record.version
         )
     if isinstance(predicate, Inference):

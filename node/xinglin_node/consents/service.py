@@ -41,7 +41,12 @@ from xinglin.statement import GrantDeposit, Statement, Subject, attest, new_salt
 from xinglin_node.access.decision import Held
 from xinglin_node.access.enrolments import Enrolled, enrolment_named, enrolments_of, facts_of
 from xinglin_node.access.facts import Moment, moment_of
-from xinglin_node.access.repository import held_of_subject, is_stopped, releases_within
+from xinglin_node.access.repository import (
+    ended_term,
+    held_of_subject,
+    is_stopped,
+    releases_within,
+)
 from xinglin_node.authority import Appointed, Person
 from xinglin_node.chain.view import grant_of
 from xinglin_node.consents.outgoing import (
@@ -65,7 +70,7 @@ from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import read_entry
 from xinglin_node.log.service import logged_receipt
 from xinglin_node.log.writer import PendingEntry, Write
-from xinglin_node.problems import NotFound, RuleBroken
+from xinglin_node.problems import GrantRefused, NotFound, RuleBroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,11 @@ def granted_records(house: NodeHouse, person: Person, grant: GrantId) -> Granted
     """The records in a grant's scope: to ask for, or to see what one has given."""
     with house.database.reading() as session:
         row = grant_for(session, person, grant)
+        if isinstance(person, Appointed):
+            # What a grantee may not ask for any more, they may not list either.
+            term = ended_term(session, grant, end=moment_of(session, house.now()).end)
+            if term is not None:
+                raise GrantRefused(term, "a grant that is alive")
         terms = read_terms(row.terms)
         subject = SubjectId(row.subject)
         joined = tuple(one.commitment for one in enrolments_of(session, subject))

@@ -225,7 +225,7 @@ def infer(house: NodeHouse, author: Appointed, asked: InferenceAsked) -> LoggedI
         ).result()
     finally:
         house.blobs.settle(prepared.result.blob)
-    return shown(house, prepared, appended, access_index=logged.answer.access_index)
+    return shown(house, prepared, appended, access_index=logged.access_index)
 
 
 def shown(

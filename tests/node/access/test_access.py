@@ -245,6 +245,24 @@ class TestOnce:
         assert first.json() == again.json()
         assert len(consenting.entries("access")) == 1
 
+    def test_copies_at_once_have_one_entry_and_the_same_wraps(self, consenting) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
+        body = consenting.request(nurse, record, ground="care")
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(
+                pool.map(
+                    lambda _: consenting.scene.client.post("/v1/access", json=body), range(4)
+                )
+            )
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.text for answer in answers}) == 1
+        assert len(consenting.entries("access")) == 1
+
     def test_the_same_id_with_other_content_is_a_conflict(self, consenting) -> None:
         patient = consenting.patient()
         one, two = consenting.record(patient), consenting.record(patient)
@@ -520,6 +538,44 @@ class TestI5RevocationBites:
         sqlite_consenting.on_chain(grant, given_at=now - 9, revoked_at=now - 1, revoked_by=1)
 
         assert term(sqlite_consenting.ask(doctor, record, grant=grant.id)) == "revoked"
+
+    def test_a_ciphertext_not_yet_fetched_is_not_served_after_it(self, consenting) -> None:
+        # Whoever holds the key and waits would otherwise open after the revocation.
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        doctor, scene = consenting.scene.someone("physician", member=2), consenting.scene
+        consenting.ask(doctor, record, grant=grant.id)
+        paths = (f"/v1/records/{record}/1/blob", f"/v1/grants/{hex0x(grant.id)}/records")
+
+        def fetched() -> list[int]:
+            headers = scene.sign_in(doctor)
+            return [scene.client.get(path, headers=headers).status_code for path in paths]
+
+        assert fetched() == [200, 200]
+        scene.client.post(
+            "/v1/relay/revocation",
+            json={"grantId": hex0x(grant.id), "signature": base64url(grant.revocation)},
+        )
+        assert fetched() == [404, 403]
+
+    def test_a_withdrawn_person_gets_not_even_the_same_answer(self, sqlite_consenting) -> None:
+        from xinglin_node.chain.tables import WithdrawalRow
+
+        record = sqlite_consenting.record(sqlite_consenting.patient())
+        nurse, scene = sqlite_consenting.scene.someone("nurse"), sqlite_consenting.scene
+        body = sqlite_consenting.request(nurse, record, ground="care")
+        assert scene.client.post("/v1/access", json=body).status_code == 200
+        digest = nurse.signed.appointment.digest(scene.house.domain)
+
+        def work(write: Write) -> None:
+            write.session.add(
+                WithdrawalRow(member=1, digest=digest, at=write.now - 1, block=9)
+            )
+
+        scene.house.writer.submit(work).result()
+
+        assert problem(scene.client.post("/v1/access", json=body)) == (403, "withdrawn")
 
     def test_a_false_revocation_stops_nothing(self, sqlite_consenting) -> None:
         # Else anyone could cut a patient off from their physician.
