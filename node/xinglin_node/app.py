@@ -24,6 +24,7 @@ from xinglin._chain.profile import NetworkProfile
 from xinglin.errors import UsageError
 from xinglin.names import Generation, Member
 from xinglin_node import problems
+from xinglin_node.authority import credentials_of
 from xinglin_node.blobs.store import Blobs
 from xinglin_node.database import Database
 from xinglin_node.health.metrics import CountRequests
@@ -151,7 +152,12 @@ def create_app(house: NodeHouse, *, follow_chain: bool = True, opened: bool = Fa
     )
     app.state.house = house
     problems.install(app)
-    app.add_middleware(LimitRate, per_minute=house.settings.requests_per_minute)
+    credentials = credentials_of(house)
+    app.add_middleware(
+        LimitRate,
+        per_minute=house.settings.requests_per_minute,
+        is_ours=lambda text: credentials.holds(text, house.now()),
+    )
     app.add_middleware(CountRequests)
     for name in _ROUTERS:
         if importlib.util.find_spec(name) is None:

@@ -115,6 +115,14 @@ class Credentials:
             claims["file"] = str(holder.subject)
         return jwt.encode(_HEADER, claims, self._key(), algorithms=[_ALGORITHM]), expires_at
 
+    def holds(self, credential: str, now: UnixTime) -> bool:
+        """Whether `read` would accept `credential`; for counting requests, never for letting in."""
+        try:
+            self.read(credential, now)
+        except CredentialRefused:
+            return False
+        return True
+
     def read(self, credential: str, now: UnixTime) -> Holder:
         """
         Return who `credential` was given to.
