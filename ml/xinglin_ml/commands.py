@@ -216,7 +216,7 @@ def train(
     from rich.progress import Progress
 
     try:
-        from xinglin_ml.train import run
+        from xinglin_ml.experiment import run
     except ImportError as error:
         raise ConfigurationError("training needs torch: install xinglin[train]") from error
 

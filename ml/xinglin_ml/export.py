@@ -22,6 +22,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from xinglin_ml.configuration import cache_folder
+from xinglin_ml.errors import WeightsError
 from xinglin_ml.model import Shape, Tagger
 from xinglin_ml.provenance import CARD, DECODING, LEXICON, MODEL, VOCABULARY, write_manifest
 from xinglin_ml.schema import SCHEMES, SUBTYPES
@@ -85,7 +86,7 @@ def to_float_onnx(model: Tagger, path: Path) -> None:
         dynamic_shapes={n: {1: length} for n in names},
     )
     if program is None:
-        raise RuntimeError("the exporter gave no program")
+        raise WeightsError("expected a program from the exporter, got none")
     program.save(str(path))
 
 

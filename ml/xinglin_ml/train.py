@@ -1,19 +1,17 @@
 """
 Fine-tuning: one encoder, a head for each scheme, all corpora together, resumable.
 
-    xinglin ner train --config ml/xinglin_ml/configs/shipped.toml
+    xinglin ner train --config ml/xinglin_ml/configs/small-1.toml
 
-A run keeps its state in the cache folder and goes on from it after a kill. When it is
-done the folder holds the averaged weights, metrics, the curve as numbers and as a
-picture, and `experiment.json`: digests of every input, seeds and library versions.
+A run keeps its state in the cache folder and goes on from it after a kill, with the same
+numbers as if it had never stopped. What is written at its end, `experiment.py` says.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xinglin.hashes import Digest
 from xinglin_ml import crf
 from xinglin_ml.annotation import Document
 from xinglin_ml.characters import MASK, NO_BIGRAM, PADDING, Vocabulary
-from xinglin_ml.configuration import cache_folder, data_folder, load
 from xinglin_ml.decoding import Scores
 from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.evaluate import report
@@ -398,68 +394,3 @@ def reader_of(model: Tagger, vocabulary: Vocabulary, lexicon: Lexicon) -> Reader
         h: crf.forbid(model.transitions[h].detach(), t.legal()).numpy() for h, t in taggings.items()
     }
     return Reader(vocabulary, lexicon, taggings, transitions, scorer)
-
-
-def inputs(trainer: Trainer, configuration: Digest) -> dict[str, object]:
-    """Return what went into a run: digests of files, seeds, library versions."""
-    data, config = trainer.data, trainer.config
-    files = sorted(
-        p for use in config.corpora for p in (data / "ner").glob(f"{use.name}.train.jsonl")
-    )
-    own = sorted((Path(__file__).parent / "corpora" / "own").glob("*.txt"))
-    libraries = ("torch", "numpy", "pyahocorasick")
-    return {
-        "configuration": configuration.text,
-        "data": {p.name: Digest.of(p.read_bytes()).text for p in [*files, *own]},
-        "pretrained": {"name": config.pretrained, "steps": trainer.pretrained_tokens},
-        "seeds": [config.seed],
-        "libraries": {name: metadata.version(name) for name in libraries},
-    }
-
-
-def draw_curve(folder: Path) -> None:
-    """Draw the loss over the steps as a picture beside the numbers."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    text = (folder / "curve.jsonl").read_text()
-    lines: Iterator[dict[str, float]] = map(json.loads, text.splitlines())
-    points = [(x["step"], x["loss"]) for x in lines if "loss" in x]
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    axes.plot(*zip(*points, strict=True))
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss for a character")
-    axes.set_yscale("log")
-    figure.tight_layout()
-    figure.savefig(folder / "curve.png", dpi=110)
-    pyplot.close(figure)
-
-
-def run(
-    configuration: Path,
-    *,
-    data: Path | None = None,
-    cache: Path | None = None,
-    threads: int = 1,
-    progress: Callable[[int, int, float], None] | None = None,
-) -> Path:
-    """Run one experiment to its end and return its folder."""
-    torch.set_num_threads(threads)
-    config, digest = load(configuration, Training)
-    if config.kind != "train":
-        raise ConfigurationError(f"expected kind train, got {config.kind}")
-    trainer = Trainer(config, data_folder(data), cache_folder(cache))
-    trainer.run(progress or (lambda *_: None))
-    folder = trainer.folder
-    (folder / "metrics.json").write_text(
-        json.dumps(trainer.metrics(), ensure_ascii=False, indent=1)
-    )
-    (folder / "experiment.json").write_text(
-        json.dumps(inputs(trainer, digest), ensure_ascii=False, indent=1)
-    )
-    (folder / "vocabulary.json").write_bytes(trainer.vocabulary.to_json())
-    (folder / "lexicon.json").write_bytes(trainer.lexicon.full.to_json())
-    draw_curve(folder)
-    return folder

@@ -9,10 +9,11 @@ torch = pytest.importorskip("torch")
 
 from xinglin_ml.configuration import load  # noqa: E402  torch is asked for above
 from xinglin_ml.errors import ConfigurationError  # noqa: E402
+from xinglin_ml.experiment import run  # noqa: E402
 from xinglin_ml.export import export  # noqa: E402
 from xinglin_ml.predict import load_model  # noqa: E402
 from xinglin_ml.pretrain import Pretraining, Run, _prepared, rate_at, save_whole  # noqa: E402
-from xinglin_ml.train import Trainer, Training, run  # noqa: E402
+from xinglin_ml.train import Trainer, Training  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "ml" / "xinglin_ml" / "configs"
 
