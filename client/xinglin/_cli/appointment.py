@@ -46,6 +46,12 @@ travels with the person's requests and is checked at every one, at any node of t
 
 DAY = 86_400
 
+LEAD_SECONDS = 300
+"""
+An appointment begins this long before it is signed: beginnings are held against the earlier
+of the clock and the final block, which is a little behind, and clocks differ.
+"""
+
 ROLES: tuple[str, ...] = get_args(Role)
 """Every role that an appointment may name."""
 
@@ -84,7 +90,7 @@ def issue(
         raise UsageError(f"expected a role: {', '.join(ROLES)}")
     at = _person_keys(person_keys, Member(member), account, key_digest, passphrase_file)
     person = Person(name=name, licence=licence, salt=secrets.token_bytes(32))
-    begins = now()
+    begins = now() - LEAD_SECONDS
     appointment = Appointment(
         id=secrets.token_bytes(32),
         member=member,
@@ -183,7 +189,7 @@ def sign_again(
 ) -> dict[str, JsonValue]:
     """Sign the same appointment with a new id and new dates."""
     old = read_signed(value).appointment
-    begins = now()
+    begins = now() - LEAD_SECONDS
     renewed = old.model_copy(
         update={
             "id": secrets.token_bytes(32),
