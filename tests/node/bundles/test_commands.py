@@ -80,9 +80,7 @@ class TestPeople:
 
         # A physician submits; the patient sees it and opens it.
         (tmp_path / "note.txt").write_text("头痛三天，舌淡。")
-        submitted = run(
-            "record", "submit", "note.txt", *as_("doctor"), "--subject", number
-        )
+        submitted = run("record", "submit", "note.txt", *as_("doctor"), "--subject", number)
         (listed,) = run("record", "list", *ALICE)["records"]
         assert listed["record"] == submitted["record"]
         run("record", "open", listed["record"], *ALICE, "--out", "own.txt")
@@ -111,7 +109,8 @@ class TestPeople:
 
         # The tear-off ends it.
         assert run("consent", "revoke", "grant.json")["state"] == "stopped"
-        refused = run(*asked, "--purpose", "TREAT", "--out", "no.json", code=output.REFUSED)
+        again = (*asked, "--record", listed["record"], "--purpose", "TREAT", "--out", "no.json")
+        refused = run(*again, code=output.REFUSED)
         assert refused["message"].split(":")[0] in ("stopped", "revoked")
 
         # The patient reads who looked, and the list is whole.
