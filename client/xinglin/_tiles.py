@@ -53,9 +53,7 @@ def check_root(entries: Sequence[Entry], root: RootHash) -> None:
     """Check that these entries are the tree under `root`. Raises `CheckpointError`."""
     computed = merkle.root_of([entry.leaf for entry in entries])
     if computed != root:
-        raise CheckpointError(
-            f"the entries have the root {computed.hex()}, expected {root.hex()}"
-        )
+        raise CheckpointError(f"the entries have the root {computed.hex()}, expected {root.hex()}")
 
 
 def tile_path(number: int) -> str:

@@ -203,9 +203,7 @@ def read_kept(value: Mapping[str, JsonValue], caller: Caller) -> Answer:
     kept = value.get("answer")
     if value.get("format") != ANSWER_FORMAT or not isinstance(kept, Mapping):
         raise InvalidEncoding("expected a file that `xinglin access request` wrote")
-    return accesses.read_answer(
-        kept, AccessRequest.from_json(value.get("request")), caller.asker
-    )
+    return accesses.read_answer(kept, AccessRequest.from_json(value.get("request")), caller.asker)
 
 
 def _all_in_scope(caller: Caller, grant: str) -> list[Item]:

@@ -171,9 +171,7 @@ def show(
         raise UsageError(f"expected a record in the list, found none with the id {record}")
     newest = versions[-1]
     shown: dict[str, JsonValue] = {"versions": cast(JsonValue, versions)}
-    lines = [
-        f"version {one['version']}: {', '.join(_row(one)[2:])}" for one in versions
-    ]
+    lines = [f"version {one['version']}: {', '.join(_row(one)[2:])}" for one in versions]
     if bundle is not None:
         output.write_file(bundle, caller.node.get_bytes(f"/v1/entries/{newest['index']}/bundle"))
         shown["bundle"] = str(bundle)

@@ -224,9 +224,7 @@ def _names(terms: Terms, appointment: Appointment) -> bool:
 
 def _of_one_subject(asked: Asked) -> Decision:
     chosen = tuple(
-        Chosen(position, held)
-        for position, (_, held) in enumerate(asked)
-        if held is not None
+        Chosen(position, held) for position, (_, held) in enumerate(asked) if held is not None
     )
     subjects = {one.held.subject for one in chosen}
     if len(subjects) > 1:

@@ -56,9 +56,7 @@ def enrolment_named(session: Session, commitment: Digest) -> Enrolled | None:
     """The enrolment with this commitment, or none."""
     row = session.scalars(
         select(DisclosureRow)
-        .where(
-            DisclosureRow.commitment == commitment.value, DisclosureRow.kind == "enrolment"
-        )
+        .where(DisclosureRow.commitment == commitment.value, DisclosureRow.kind == "enrolment")
         .limit(1)
     ).one_or_none()
     return None if row is None else _read(row)

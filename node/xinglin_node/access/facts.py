@@ -88,9 +88,7 @@ def require_appointment(
         at=moment.view.time,
     )
     try:
-        check_appointment(
-            appointment, standing, beginning=moment.beginning, end=moment.end
-        )
+        check_appointment(appointment, standing, beginning=moment.beginning, end=moment.end)
     except AppointmentError as error:
         stands = standing.signer_member == appointment.member and standing.member_active
         if stands and not standing.withdrawn_at:

@@ -101,7 +101,5 @@ def names_of(session: Session, digests: Collection[bytes]) -> dict[bytes, Person
     """The names behind person digests, as far as they were shown here."""
     rows = session.scalars(select(PersonRow).where(PersonRow.digest.in_(digests)))
     return {
-        row.digest: Person(name=row.name, licence=row.licence, salt=Salt(row.salt))
-        for row in rows
+        row.digest: Person(name=row.name, licence=row.licence, salt=Salt(row.salt)) for row in rows
     }
-

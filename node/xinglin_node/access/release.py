@@ -153,9 +153,7 @@ def _wrap(house: NodeHouse, answer: AccessAnswer, asked: AccessAsked) -> AccessA
             raise Erased("a record that is kept", "one that was erased")
         wrap, manifest = found
         data_key = unwrap(wrap, house.keys.institution, manifest)
-        made[position] = wrap_for(
-            data_key, recipient, manifest, grant=grant, request=request
-        ).wrap
+        made[position] = wrap_for(data_key, recipient, manifest, grant=grant, request=request).wrap
     if made:
 
         def work(write: Write) -> Mapping[int, bytes]:

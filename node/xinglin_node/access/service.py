@@ -101,9 +101,7 @@ def answer(house: NodeHouse, asked: AccessAsked) -> AccessAnswer:
                     raise Conflict("the request that has this id", "another with the same id")
                 _check_time(who.request, moment)
                 _check_person(session, house, who, moment)
-                return answer_logged(
-                    house, AccessAnswer.decode(known.answer.encode()), who.asked
-                )
+                return answer_logged(house, AccessAnswer.decode(known.answer.encode()), who.asked)
             _check_time(who.request, moment)
             decision = _decide(session, house, who, moment)
         if not decision.chosen and not decision.kept:

@@ -76,9 +76,7 @@ def _item(
     )
 
 
-def _names(
-    session: Session, house: NodeHouse, rows: list[DisclosureRow]
-) -> Mapping[bytes, Person]:
+def _names(session: Session, house: NodeHouse, rows: list[DisclosureRow]) -> Mapping[bytes, Person]:
     """The names of this institution's care staff among those who asked."""
     digests: set[bytes] = set()
     for row in rows:

@@ -63,9 +63,7 @@ from xinglin_node.problems import StorageRefused, ViewTooOld
 Role = Literal["enrolment", "record", "previous", "history", "succession"]
 
 
-_NO_EVIDENCE = Evidence(
-    engine="anvil", header=b"", headers=(), seals=(), view=None, proofs=()
-)
+_NO_EVIDENCE = Evidence(engine="anvil", header=b"", headers=(), seals=(), view=None, proofs=())
 """Stands in a draft until `evidence.gather` has asked the chain, outside the session."""
 
 
@@ -230,9 +228,7 @@ def _appointments(draft: Draft, predicate: Predicate) -> tuple[BundledAppointmen
         if appointment is not None and signature is not None:
             _appointed(draft, SignedAppointment(appointment=appointment, signature=signature))
     return tuple(
-        BundledAppointment(
-            appointment=signed.appointment, signature=signed.signature, person=None
-        )
+        BundledAppointment(appointment=signed.appointment, signature=signed.signature, person=None)
         for signed in draft.appointments.values()
     )
 
@@ -278,5 +274,3 @@ def _time_of(attestation: Attestation) -> UnixTime:
     if isinstance(predicate, Access | Refusal):
         return UnixTime(predicate.view.time)
     return UnixTime(getattr(predicate, "claimed_at", 0))
-
-

@@ -43,9 +43,7 @@ class Needed:
     """Whose status history is asked for."""
     officers: set[Address] = field(default_factory=set[Address])
     """Accounts that signed appointments."""
-    withdrawals: set[tuple[Member, bytes]] = field(
-        default_factory=set[tuple[Member, bytes]]
-    )
+    withdrawals: set[tuple[Member, bytes]] = field(default_factory=set[tuple[Member, bytes]])
     log_keys: set[Member] = field(default_factory=set[Member])
     grant: GrantId | None = None
     model: bytes | None = None
@@ -74,9 +72,7 @@ def gather(house: NodeHouse, needed: Needed) -> Evidence:
     view = None
     if needed.view is not None:
         view = View(needed.view.number, needed.view.hash, UnixTime(needed.view.time))
-    return collect(
-        pool, _distinct(places), at=at, view=view, headers=_headers(house, pool, at)
-    )
+    return collect(pool, _distinct(places), at=at, view=view, headers=_headers(house, pool, at))
 
 
 def model_state(house: NodeHouse, model: Digest) -> ModelState | None:
@@ -109,9 +105,7 @@ def _counted(pool: RpcPool, needed: Needed, at: View) -> Sequence[Place]:
     for member in sorted(needed.members):
         length = storage.statuses_length_place(member)
         places.append(length)
-        places += [
-            storage.status_place(member, index) for index in range(_read(pool, length, at))
-        ]
+        places += [storage.status_place(member, index) for index in range(_read(pool, length, at))]
     for member in sorted(needed.log_keys):
         length = storage.log_keys_length_place(member)
         places.append(length)

@@ -402,4 +402,3 @@ def _shown(session: Session, row: GrantRow) -> DepositedGrant:
         state=grant_of(session, GrantId(row.id)),
         stopped=is_stopped(session, GrantId(row.id)),
     )
-

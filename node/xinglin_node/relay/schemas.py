@@ -12,9 +12,7 @@ class SignedRevocation(Document):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {"grantId": "0x" + "c4" * 32, "signature": "base64url of 65 bytes"}
-            ]
+            "examples": [{"grantId": "0x" + "c4" * 32, "signature": "base64url of 65 bytes"}]
         }
     )
 

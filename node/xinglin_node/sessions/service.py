@@ -52,9 +52,7 @@ def sign_in(house: NodeHouse, asked: SignInRequest) -> Session:
     # 3. The whole text as it came is what was signed, not our reading of it.
     account = Address(message.address)
     try:
-        verify_digest(
-            personal_digest(asked.message.encode()), Signature(asked.signature), account
-        )
+        verify_digest(personal_digest(asked.message.encode()), Signature(asked.signature), account)
     except SignatureError as error:
         raise CredentialRefused("the signature of the account named", "another") from error
     # 4. Without an appointment or a file an account is nobody.

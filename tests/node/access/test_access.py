@@ -254,9 +254,7 @@ class TestOnce:
 
         with ThreadPoolExecutor(4) as pool:
             answers = list(
-                pool.map(
-                    lambda _: consenting.scene.client.post("/v1/access", json=body), range(4)
-                )
+                pool.map(lambda _: consenting.scene.client.post("/v1/access", json=body), range(4))
             )
 
         assert {answer.status_code for answer in answers} == {200}
@@ -569,9 +567,7 @@ class TestI5RevocationBites:
         digest = nurse.signed.appointment.digest(scene.house.domain)
 
         def work(write: Write) -> None:
-            write.session.add(
-                WithdrawalRow(member=1, digest=digest, at=write.now - 1, block=9)
-            )
+            write.session.add(WithdrawalRow(member=1, digest=digest, at=write.now - 1, block=9))
 
         scene.house.writer.submit(work).result()
 

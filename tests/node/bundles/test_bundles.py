@@ -78,7 +78,7 @@ def story(life):
     return Story(author, doctor, record, index, own, care, grant, opened, asked)
 
 
-class TestEveryStatementVerifies:
+class TestI8LeastTrust:
     """I8: the trust root and mathematics are enough."""
 
     def test_a_record(self, life, story) -> None:
