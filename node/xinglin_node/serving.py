@@ -26,10 +26,14 @@ from prometheus_client import make_asgi_app
 from xinglin._chain.rpc import RpcPool, check_contracts
 from xinglin._network.profile import load as load_profile
 from xinglin.errors import Unreachable, UsageError
+from xinglin.names import Generation, Member
 from xinglin_node import folder, reporting
 from xinglin_node.app import close_house, create_app, create_house, open_house
+from xinglin_node.database import Database
 from xinglin_node.health.observed import observe
 from xinglin_node.house import NodeHouse
+from xinglin_node.log.succession import generation_on_chain, newest_generation, succeed
+from xinglin_node.problems import StorageRefused
 from xinglin_node.settings import NodeSettings
 
 _logger = logging.getLogger(__name__)
@@ -58,16 +62,43 @@ def prepare(settings: NodeSettings) -> NodeHouse:
     if settings.rpc_urls:
         profile = replace(profile, rpc=settings.rpc_urls)
     with closing(RpcPool(profile)) as pool:
-        check_chain(pool)
-    return create_house(settings, keys, profile)
+        generation = check_chain(pool, Member(settings.member))
+    if generation is None:
+        # The chain is silent: go on with the log that was written last.
+        with closing(Database(settings.database)) as database:
+            generation = last_generation(database)
+    return create_house(settings, keys, profile, generation=generation)
 
 
-def check_chain(pool: RpcPool) -> None:
-    """Refuse another chain. Raises `WrongChain`; a chain that is silent is for later."""
+def check_chain(pool: RpcPool, member: Member) -> Generation | None:
+    """
+    Refuse another chain, and ask which log of the member is the present one.
+
+    Raises `WrongChain`. A chain that is silent is for later: None.
+    """
     try:
         check_contracts(pool)
+        return generation_on_chain(pool, member)
     except Unreachable:
         _logger.warning("the chain cannot be reached; serving, and sequencing nothing yet")
+        return None
+
+
+def last_generation(database: Database) -> Generation:
+    """The log that was written last; the first one where there is no database yet."""
+    try:
+        with database.reading() as session:
+            return newest_generation(session)
+    except StorageRefused:
+        return Generation(0)
+
+
+def open_node(house: NodeHouse) -> None:
+    """Open the house, and begin the present generation of its log where a vote retired one."""
+    open_house(house)
+    if house.writer.head.generation and not house.writer.head.size:
+        with closing(RpcPool(house.profile)) as pool:
+            succeed(house, pool)
 
 
 def serve(settings: NodeSettings, *, ready: Path | None = None) -> None:

@@ -7,10 +7,10 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from xinglin import checkpoint, receipt
+from xinglin import checkpoint, history, receipt
 from xinglin.checkpoint import Checkpoint
 from xinglin.merkle import ConsistencyProof, InclusionProof, leaf_hash
-from xinglin.names import LeafHash, Origin, RootHash, UnixTime
+from xinglin.names import Generation, LeafHash, Origin, RootHash, UnixTime
 from xinglin.note import LogKey
 from xinglin.receipt import Receipt
 from xinglin_node.chain.tables import AnchorRow
@@ -58,17 +58,21 @@ class CheckpointSigner:
 
 def receipt_of(house: NodeHouse, sequenced: Sequenced) -> str:
     """The log's signed promise to anchor this entry. The same entry, the same receipt."""
-    return _receipt(house, sequenced.index, sequenced.leaf, sequenced.sequenced_at)
+    log = house.writer.head.origin
+    return _receipt(house, log, sequenced.index, sequenced.leaf, sequenced.sequenced_at)
 
 
 def logged_receipt(house: NodeHouse, row: EntryRow) -> str:
     """The receipt of an entry that was logged earlier: byte for byte the first one."""
-    return _receipt(house, row.index, leaf_hash(row.entry), UnixTime(row.sequenced_at))
+    log = history.origin(house.network_id, house.member, Generation(row.generation))
+    return _receipt(house, log, row.index, leaf_hash(row.entry), UnixTime(row.sequenced_at))
 
 
-def _receipt(house: NodeHouse, index: int, leaf: LeafHash, sequenced_at: UnixTime) -> str:
+def _receipt(
+    house: NodeHouse, log: Origin, index: int, leaf: LeafHash, sequenced_at: UnixTime
+) -> str:
     anchor_by = UnixTime(sequenced_at + house.settings.anchor_promise_seconds)
-    promise = Receipt(house.origin, index, leaf, sequenced_at, anchor_by)
+    promise = Receipt(log, index, leaf, sequenced_at, anchor_by)
     return receipt.write(promise, house.keys.log).decode()
 
 

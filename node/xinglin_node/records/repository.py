@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from xinglin_node.log.tables import EntryRow
@@ -40,15 +40,17 @@ def versions_of(session: Session, records: Collection[UUID]) -> Mapping[UUID, li
 def list_records(
     session: Session, subject: UUID, *, generation: int, start: int, count: int
 ) -> Sequence[RecordRow]:
-    """Up to `count` versions of a subject's records, from entry `start` on."""
+    """Up to `count` versions of a subject's records, from entry `start` of that log on."""
     return session.scalars(
         select(RecordRow)
         .where(
             RecordRow.subject == subject,
-            RecordRow.generation == generation,
-            RecordRow.index >= start,
+            or_(
+                RecordRow.generation > generation,
+                and_(RecordRow.generation == generation, RecordRow.index >= start),
+            ),
         )
-        .order_by(RecordRow.index)
+        .order_by(RecordRow.generation, RecordRow.index)
         .limit(count)
     ).all()
 

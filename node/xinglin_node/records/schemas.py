@@ -79,6 +79,8 @@ class ListedRecord(Document):
     category: ShortText
     media_type: ShortText
     claimed_at: Time
+    generation: Count
+    """Which log of the custodian, 0 unless a vote retired one."""
     index: Count
     state: Literal["sequenced", "anchored", "final"]
 

@@ -51,6 +51,9 @@ from xinglin_node.subjects.repository import all_in_force
 PAGE = 200
 """Records in one page of a list."""
 
+PLACES = 1 << 40
+"""Indices in one generation of a log (CheckpointRegistry): `from` counts through them all."""
+
 Outcome = Sequenced | EntryRow | XinglinError
 """New, known from before, or refused."""
 
@@ -155,9 +158,9 @@ def take(write: Write, house: NodeHouse, submissions: Sequence[Submission]) -> l
 
 def list_for_subject(house: NodeHouse, subject: SubjectId, start: int) -> RecordList:
     """A page of one subject's records."""
-    generation = house.writer.head.generation
+    generation, index = divmod(start, PLACES)
     with house.database.reading() as session:
-        rows = list_records(session, subject, generation=generation, start=start, count=PAGE + 1)
+        rows = list_records(session, subject, generation=generation, start=index, count=PAGE + 1)
         listed = tuple(
             ListedRecord(
                 record=row.record,
@@ -169,12 +172,13 @@ def list_for_subject(house: NodeHouse, subject: SubjectId, start: int) -> Record
                 category=row.category,
                 media_type=row.media_type,
                 claimed_at=row.claimed_at,
+                generation=row.generation,
                 index=row.index,
-                state=entry_status(session, generation, row.index).state.value,
+                state=entry_status(session, row.generation, row.index).state.value,
             )
             for row in rows[:PAGE]
         )
-    return RecordList(records=listed, next=rows[PAGE].index if len(rows) > PAGE else None)
+    return RecordList(records=listed, next=_place(rows[PAGE]) if len(rows) > PAGE else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,10 @@ def read_blob(
         digest = Digest(row.blob)
         pieces = house.blobs.read(session, digest, start, end - start)
     return BlobRange(pieces, start, end - start, row.size, digest)
+
+
+def _place(row: RecordRow) -> int:
+    return row.generation * PLACES + row.index
 
 
 def _range(wanted: tuple[int | None, int | None] | None, size: int) -> tuple[int, int]:

@@ -88,11 +88,11 @@ def enrol(house: NodeHouse, subject: SubjectId, asked: EnrolmentRequest) -> tupl
     salt = new_salt()
     proxies = canonical.encode([proxy.to_json() for proxy in asked.proxies])
 
-    def work(write: Write) -> tuple[bytes, Sequenced | int]:
+    def work(write: Write) -> tuple[bytes, Sequenced | tuple[int, int]]:
         row = read_subject(write.session, subject)
         known = in_force(write.session, subject)
         if known is not None and known.request == request:
-            return known.commitment, known.index
+            return known.commitment, (known.generation, known.index)
         if current_history(write.session, subject).key != history:
             raise RuleBroken("the history key of a moment ago", "a new one; enrol again")
         sequenced = write.append(
@@ -116,8 +116,8 @@ def enrol(house: NodeHouse, subject: SubjectId, asked: EnrolmentRequest) -> tupl
         return sequenced.entry.commitment, sequenced
 
     commitment, where = house.writer.submit(work).result()
-    if isinstance(where, int):
-        return _enrolled(house, commitment, where), False
+    if isinstance(where, tuple):
+        return _enrolled(house, commitment, *where), False
     return Enrolled(
         enrolment=Digest(commitment),
         index=where.index,
@@ -130,7 +130,7 @@ def enrolment_in_force(house: NodeHouse, subject: SubjectId) -> Enrolled:
     """What record statements must name. Raises `NotFound`, and `RuleBroken` before the first."""
     with house.database.reading() as session:
         row = require_in_force(session, subject)
-    return _enrolled(house, row.commitment, row.index)
+    return _enrolled(house, row.commitment, row.generation, row.index)
 
 
 def go_on(house: NodeHouse, subject: SubjectId, asked: HistoryRequest) -> HistoryGoesOn:
@@ -228,9 +228,9 @@ def _enrolment(
     )
 
 
-def _enrolled(house: NodeHouse, commitment: bytes, index: int) -> Enrolled:
+def _enrolled(house: NodeHouse, commitment: bytes, generation: int, index: int) -> Enrolled:
     with house.database.reading() as session:
-        entry = read_entry(session, house.writer.head.generation, index)
+        entry = read_entry(session, generation, index)
     return Enrolled(
         enrolment=Digest(commitment),
         index=index,
