@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from xinglin import checkpoint
 from xinglin._chain.deploy import trust_root
-from xinglin.appointment import SignedAppointment, officer_of
+from xinglin.appointment import SignedAppointment
 from xinglin.bundle import (
     AnchorOf,
     Bundle,
@@ -35,7 +35,7 @@ from xinglin.checkpoint import Checkpoint
 from xinglin.grant import read_terms
 from xinglin.hashes import Digest
 from xinglin.history import origin
-from xinglin.names import Address, Generation, GrantId, Member, Origin, RootHash, Salt, UnixTime
+from xinglin.names import Address, Generation, GrantId, Origin, RootHash, Salt, UnixTime
 from xinglin.statement import (
     Access,
     Attestation,
@@ -50,7 +50,6 @@ from xinglin.statement import (
 from xinglin_node.access.enrolments import enrolment_named
 from xinglin_node.access.persons import appointment_at
 from xinglin_node.access.repository import find_grant
-from xinglin_node.bundles.evidence import Needed
 from xinglin_node.bundles.repository import of_kind, record_with_manifest
 from xinglin_node.bundles.tables import DisclosureRow
 from xinglin_node.chain.view import first_checkpoint_above, grant_of
@@ -73,7 +72,6 @@ class Draft:
 
     house: NodeHouse
     session: Session
-    needed: Needed = field(default_factory=Needed)
     appointments: dict[bytes, SignedAppointment] = field(
         default_factory=dict[bytes, SignedAppointment]
     )
@@ -83,9 +81,9 @@ class Draft:
 
 def draft_bundle(
     house: NodeHouse, session: Session, generation: int, index: int, *, whole: bool
-) -> tuple[Bundle, Needed]:
+) -> Bundle:
     """
-    Return the bundle of one entry without its evidence, and what evidence it needs.
+    Return the bundle of one entry without its evidence.
 
     `whole` adds what only the subject and who asked may read: the free text. Raises
     `ViewTooOld` while the entry, or one that it leans on, has no final anchor.
@@ -95,10 +93,7 @@ def draft_bundle(
     predicate = _predicate(row)
     main = _part(draft, row, "record", whole=whole)
     parts = tuple(_parts(draft, row, predicate))
-    needed = draft.needed
-    # A receipt and a signed checkpoint go with the entry itself, not with its parts.
-    needed.log_keys.add(house.member)
-    bundle = Bundle(
+    return Bundle(
         format="xinglin.bundle/1",
         network_id=house.network_id,
         origin=main.origin,
@@ -116,9 +111,6 @@ def draft_bundle(
         receipt=logged_receipt(house, read_entry(session, generation, index)),
         parts=parts,
     )
-    if isinstance(predicate, Access | Refusal):
-        needed.view = predicate.view
-    return bundle, needed
 
 
 def _part(draft: Draft, row: DisclosureRow, role: Role, *, whole: bool = False) -> Part:
@@ -133,8 +125,6 @@ def _part(draft: Draft, row: DisclosureRow, role: Role, *, whole: bool = False) 
             retry_after=house.settings.anchor_every_seconds,
         )
     generation = Generation(row.generation)
-    draft.needed.anchors.add((house.member, generation, anchored.size))
-    draft.needed.members.add(house.member)
     path = prove_inclusion(session, row.generation, row.index, anchored.size).path
     attestation = Attestation.decode(row.attestation)
     _speaks(draft, Address(attestation.signer), _time_of(attestation))
@@ -213,13 +203,7 @@ def _speaks(draft: Draft, signer: Address, time: UnixTime) -> None:
 
 
 def _appointed(draft: Draft, signed: SignedAppointment) -> None:
-    domain = draft.house.domain
-    digest = signed.appointment.digest(domain)
-    member = Member(signed.appointment.member)
-    draft.appointments[digest] = signed
-    draft.needed.members.add(member)
-    draft.needed.officers.add(officer_of(signed, domain))
-    draft.needed.withdrawals.add((member, digest))
+    draft.appointments[signed.appointment.digest(draft.house.domain)] = signed
 
 
 def _appointments(draft: Draft, predicate: Predicate) -> tuple[BundledAppointment, ...]:
@@ -240,14 +224,12 @@ def _grant(draft: Draft, predicate: Predicate) -> BundledGrant | None:
     deposited, state = find_grant(draft.session, identity), grant_of(draft.session, identity)
     if deposited is None or state is None:
         return None
-    draft.needed.grant = identity
     return BundledGrant(id=identity, terms=deposited.terms.decode(), state=state)
 
 
 def _model(draft: Draft, predicate: Predicate) -> BundledModel | None:
     if not isinstance(predicate, Inference):
         return None
-    draft.needed.model = predicate.model.value
     for one in installed(draft.house):
         if one.model == predicate.model:
             return BundledModel(manifest=one.method.manifest.decode(), state=None)

@@ -35,12 +35,12 @@ def bundle_of(house: NodeHouse, person: Person, generation: int, index: int) -> 
         whole = _may_read_all(session, row, person)
         if not whole and not _concerned(session, row, person):
             raise NotFound("an entry of yours", "none")
-        bundle, needed = draft_bundle(house, session, generation, index, whole=whole)
-    update: dict[str, object] = {"evidence": gather(house, needed)}
-    if bundle.model is not None and needed.model is not None:
-        state = model_state(house, Digest(needed.model))
-        update["model"] = bundle.model.model_copy(update={"state": state})
-    return bundle.model_copy(update=update)
+        draft = draft_bundle(house, session, generation, index, whole=whole)
+    update: dict[str, object] = {"evidence": gather(house, draft)}
+    if draft.model is not None:
+        state = model_state(house, Digest.of(draft.model.manifest.encode()))
+        update["model"] = draft.model.model_copy(update={"state": state})
+    return draft.model_copy(update=update)
 
 
 def _may_read_all(session: Session, row: DisclosureRow, person: Person) -> bool:
