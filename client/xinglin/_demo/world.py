@@ -113,6 +113,8 @@ def built(folder: Path, engine: str, *, keep: bool, report: Report) -> Iterator[
 
     Whatever happens in between, Ctrl-C too, no process stays that was not to be kept.
     """
+    # Nodes run in folders of their own: a relative path would mean another place to them.
+    folder = folder.resolve()
     finished = False
     try:
         yield _build(folder, engine, report)
