@@ -67,7 +67,7 @@ from xinglin_node.subjects.schemas import EnrolmentRequest
 
 PAYLOAD = 4096
 CLIENTS = 8
-BATCH = 500
+BATCH = 200
 SUBJECTS = 50
 POLL_SECONDS = 0.005
 """How often a receipt is asked for: twenty times as often as web3 does by default."""
