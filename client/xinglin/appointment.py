@@ -32,7 +32,7 @@ Role = Literal[
 CARE_ROLES: frozenset[Role] = frozenset({"physician", "nurse", "pharmacist"})
 """Roles that may open their own institution's records to treat (ground `care`)."""
 
-AUTHOR_ROLES: frozenset[Role] = CARE_ROLES | {"system"}
+AUTHOR_ROLES: frozenset[Role] = frozenset({"physician", "nurse", "pharmacist", "system"})
 """Roles that may attest records and inferences."""
 
 

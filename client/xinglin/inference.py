@@ -132,8 +132,7 @@ def _span(item: JsonValue) -> OutputSpan:
     if not isinstance(item, list) or len(item) != 3:
         raise InvalidEncoding("expected a span as [start, end, label]")
     start, end, label = item
-    offsets = isinstance(start, int) and isinstance(end, int)
-    if not offsets or isinstance(start, bool) or isinstance(end, bool):
+    if not isinstance(start, int) or not isinstance(end, int) or bool in (type(start), type(end)):
         raise InvalidEncoding("expected offsets as integers")
     if not isinstance(label, str) or not start < end:
         raise InvalidEncoding("expected a span that is not empty, with a label")
