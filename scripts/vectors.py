@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from xinglin import checkpoint, keys, note, receipt, typed
+from xinglin import checkpoint, hashes, keys, note, receipt, typed
 from xinglin.checkpoint import Checkpoint
 from xinglin.envelope import Envelope, wrap_for
 from xinglin.hashes import Digest
@@ -508,7 +508,7 @@ def typed_vectors() -> Json:
                 "name": kind,
                 "contract": contract,
                 "encodeType": typed.TYPES[kind],
-                "typeHash": text(keys.keccak256(typed.TYPES[kind].encode())),
+                "typeHash": text(hashes.keccak256(typed.TYPES[kind].encode())),
                 "request": typed.wallet_request(domain, kind, message),
                 "domainSeparator": text(typed.separator(domain)),
                 "digest": text(typed.digest(domain, kind, message)),

@@ -22,11 +22,11 @@ from urllib.parse import urlsplit
 
 import h11
 import httpx
-from eth_hash.auto import keccak
 
 from xinglin.canonical import JsonValue
 from xinglin.document import base64url
 from xinglin.errors import ConsentError, InvalidEncoding, ServiceError, Unreachable, UsageError
+from xinglin.hashes import keccak256
 from xinglin.keys import Account
 
 TIMEOUT_SECONDS = 60.0
@@ -254,7 +254,7 @@ def personal_digest(message: bytes) -> bytes:
 
     The prefix keeps a sign-in from ever being taken for a transaction or typed data.
     """
-    return keccak(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
+    return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
 
 
 def problem_of(response: httpx.Response) -> ServiceError | ConsentError:

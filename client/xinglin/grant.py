@@ -11,7 +11,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from eth_utils.crypto import keccak
 from pydantic import Field
 
 from xinglin import purposes, typed
@@ -29,7 +28,7 @@ from xinglin.document import (
     Uuid4,
 )
 from xinglin.errors import ConsentError, GrantError, InvalidEncoding, SignatureError
-from xinglin.hashes import Digest
+from xinglin.hashes import Digest, keccak256
 from xinglin.keys import Account
 from xinglin.names import Address, GrantId, Member, RecordId, Signature, UnixTime
 from xinglin.purposes import RESEARCH_PURPOSE, PurposeOfUse, Research
@@ -230,19 +229,19 @@ def witnessed_id(
 ) -> GrantId:
     """Id of a witnessed grant (FORMATS 3): as the contract computes it."""
     words = (
-        keccak(WITNESSED_LABEL),
+        keccak256(WITNESSED_LABEL),
         typed.separator(consents),
         custodian.to_bytes(32),
         terms_digest(terms),
         not_before.to_bytes(32),
         expires_at.to_bytes(32),
     )
-    return GrantId(keccak(b"".join(words)))
+    return GrantId(keccak256(b"".join(words)))
 
 
 def terms_digest(terms: bytes) -> bytes:
     """keccak256 of canonical terms: what the contract receives, 32 bytes."""
-    return keccak(terms)
+    return keccak256(terms)
 
 
 def sign_grant(grant: Grant, account: Account, consents: typed.Domain) -> Signature:

@@ -14,10 +14,10 @@ lists them, and a test compares that list with the compiler's.
 from dataclasses import dataclass
 
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 
 from xinglin.errors import EvidenceError
 from xinglin.grant import GrantState, How, RevokedBy
+from xinglin.hashes import keccak256
 from xinglin.names import Address, Generation, GrantId, Member, RootHash, UnixTime
 from xinglin.trust import ContractName
 
@@ -55,9 +55,9 @@ class Place:
             raise EvidenceError(f"the trust root has no slot for {self.contract}.{self.variable}")
         at = slots[self.variable].to_bytes(WORD)
         for key in self.keys:
-            at = keccak(key + at)
+            at = keccak256(key + at)
         if self.item is not None:
-            start = int.from_bytes(keccak(at)) + self.item * self.item_words
+            start = int.from_bytes(keccak256(at)) + self.item * self.item_words
             return ((start + self.offset) % 2**256).to_bytes(WORD)
         return ((int.from_bytes(at) + self.offset) % 2**256).to_bytes(WORD)
 
@@ -94,7 +94,7 @@ def anchored_place(member: Member, generation: Generation, size: int) -> Place:
 
 def anchored_word(root: RootHash, *, time: UnixTime, block: int) -> bytes:
     """keccak256(abi.encode(bytes32 root, uint64 time, uint64 blockNumber))."""
-    return keccak(root + number(time) + number(block))
+    return keccak256(root + number(time) + number(block))
 
 
 def account_place(address: Address) -> Place:

@@ -20,10 +20,10 @@ from types import MappingProxyType
 from typing import cast
 
 from xinglin.errors import InvalidEncoding, UsageError
+from xinglin.hashes import keccak256
 from xinglin.keys import (
     Account,
     address_bytes,
-    keccak256,
     recover_digest,
     to_address,
     verify_digest,

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from xinglin import keys, typed
 from xinglin._cipher import decrypt_stream
 from xinglin.errors import InvalidEncoding, SealError, SignatureError, UsageError
+from xinglin.hashes import keccak256
 from xinglin.keys.accounts import CURVE_ORDER
 from xinglin.names import DataKey, Signature
 
@@ -245,7 +246,7 @@ class TestEcdsa:
         if signature is None:
             return False
         public = bytes.fromhex(group["publicKey"]["uncompressed"])[1:]
-        signer = keys.to_address(keys.keccak256(public)[-20:])
+        signer = keys.to_address(keccak256(public)[-20:])
         digest = hashlib.sha256(bytes.fromhex(test["msg"])).digest()
         for v in (27, 28):
             try:

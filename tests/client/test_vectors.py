@@ -25,7 +25,7 @@ from xinglin.errors import (
     SignatureError,
     UnwrapError,
 )
-from xinglin.hashes import Digest
+from xinglin.hashes import Digest, keccak256
 from xinglin.names import (
     Commitment,
     DataKey,
@@ -278,7 +278,7 @@ class TestTypedData:
 
     def test_the_type_and_its_hash(self, vector: dict[str, Any]) -> None:
         assert typed.TYPES[vector["name"]] == vector["encodeType"]
-        assert keys.keccak256(vector["encodeType"].encode()) == data(vector["typeHash"])
+        assert keccak256(vector["encodeType"].encode()) == data(vector["typeHash"])
 
     def test_the_digest(self, vector: dict[str, Any]) -> None:
         request = vector["request"]

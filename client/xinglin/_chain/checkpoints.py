@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eth_abi.abi import encode
-from eth_utils.crypto import keccak
 
 from xinglin._chain.contract import BoundContract, Call, Log, word
 from xinglin._chain.rpc import RpcPool, View
 from xinglin.errors import ChainError
+from xinglin.hashes import keccak256
 from xinglin.names import Generation, LeafHash, Member, NodeHash, RootHash, UnixTime
 
 
@@ -31,7 +31,9 @@ class Anchor:
     @property
     def stored(self) -> bytes:
         """keccak256(abi.encode(root, time, block)): what storage holds at that size."""
-        return keccak(encode(["bytes32", "uint64", "uint64"], [self.root, self.time, self.block]))
+        return keccak256(
+            encode(["bytes32", "uint64", "uint64"], [self.root, self.time, self.block])
+        )
 
 
 NO_ANCHOR = Anchor(RootHash(bytes(32)), UnixTime(0), 0)

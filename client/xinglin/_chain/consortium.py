@@ -12,12 +12,11 @@ from typing import Any, cast
 
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 
 from xinglin._chain.contract import BoundContract, Call, Log
 from xinglin._chain.rpc import RpcPool, View
 from xinglin._chain.words import Change, ChangeState, Kind, Power, Role, Status
-from xinglin.hashes import Digest
+from xinglin.hashes import Digest, keccak256
 from xinglin.names import Address, Generation, Member, NetworkId, UnixTime
 
 NO_ADDRESS = Address("0x" + "0" * 40)
@@ -248,7 +247,7 @@ class Consortium:
     ) -> UnixTime:
         """Return when such a proposal was first carried; 0 where none was."""
         types = ["uint8", "uint32", "bytes32"]
-        key = keccak(encode(types, [int(kind), concerned or 0, keccak(payload)]))
+        key = keccak256(encode(types, [int(kind), concerned or 0, keccak256(payload)]))
         return UnixTime(self._read("carriedAt", key, at=at))
 
     def member_count(self, *, at: View | None = None) -> int:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import rlp
 from eth_utils.address import to_canonical_address, to_checksum_address
-from eth_utils.crypto import keccak
 
 from xinglin._chain import abi
 from xinglin._chain.consortium import NO_ADDRESS, Applicant
@@ -28,7 +27,7 @@ from xinglin._chain.profile import (
 from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Sender, SignedTransaction, Signer
 from xinglin.errors import ChainError, UsageError
-from xinglin.hashes import Digest
+from xinglin.hashes import Digest, keccak256
 from xinglin.names import Address, Member, NetworkId
 from xinglin.trust import Contract, Finality, Genesis, TrustRoot
 from xinglin.trust import Contracts as TrustedContracts
@@ -137,13 +136,13 @@ def _final(sender: Sender, signed: SignedTransaction) -> DeployedContract:
     code = sender.pool.code(address, at=state.block)
     if not code or state.block is None:
         raise ChainError(f"expected a contract at {address} after its deployment, found none")
-    return DeployedContract(address, keccak(code), state.block.number)
+    return DeployedContract(address, keccak256(code), state.block.number)
 
 
 def contract_address(creator: Address, nonce: int) -> Address:
     """Return where a contract stands that `creator` deploys with `nonce` (Yellow Paper, 7)."""
     encoded = rlp.encode([to_canonical_address(creator), nonce])
-    return Address(to_checksum_address(keccak(encoded)[12:]))
+    return Address(to_checksum_address(keccak256(encoded)[12:]))
 
 
 def trust_root(profile: NetworkProfile, *, predecessor: Digest | None = None) -> TrustRoot:

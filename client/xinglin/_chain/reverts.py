@@ -19,10 +19,10 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 
 from xinglin._chain import abi
 from xinglin.errors import ChainError, ContractError
+from xinglin.hashes import keccak256
 
 SELECTOR_SIZE = 4
 """Bytes that name a function or an error (Solidity ABI specification, "Function Selector")."""
@@ -112,7 +112,7 @@ def _declared() -> dict[bytes, tuple[str, tuple[tuple[str, str], ...]]]:
             for place, part in enumerate(inputs)
         )
         signature = f"{name}({','.join(kind for _, kind in fields)})"
-        found[keccak(text=signature)[:SELECTOR_SIZE]] = (name, fields)
+        found[keccak256(signature.encode())[:SELECTOR_SIZE]] = (name, fields)
     return found
 
 

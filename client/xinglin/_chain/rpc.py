@@ -384,16 +384,16 @@ class RpcPool:
 
 def check_contracts(pool: RpcPool, *, at: View | None = None) -> None:
     """Raise `WrongChain` unless every contract of the profile has its code on this chain."""
-    from eth_utils.crypto import keccak
+    from xinglin.hashes import keccak256
 
     for name, contract in pool.profile.deployed.items():
         code = pool.code(contract.address, at=at)
         if not code:
             raise WrongChain(f"expected {name} at {contract.address}, found no code there")
-        if keccak(code) != contract.code_hash:
+        if keccak256(code) != contract.code_hash:
             raise WrongChain(
                 f"expected {name} at {contract.address} with code hash "
-                f"{contract.code_hash.hex()}, got {keccak(code).hex()}"
+                f"{contract.code_hash.hex()}, got {keccak256(code).hex()}"
             )
 
 

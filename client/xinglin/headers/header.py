@@ -22,9 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NewType
 
-from eth_hash.auto import keccak
-
 from xinglin.errors import HeaderError, UsageError
+from xinglin.hashes import keccak256
 from xinglin.headers import _items
 
 BlockHash = NewType("BlockHash", bytes)
@@ -47,7 +46,7 @@ WORD_SIZE = 8
 WIDE_SIZE = 32
 """Bytes of the largest difficulty or fee that a node keeps (256 bits)."""
 
-NO_OMMERS = keccak(_items.EMPTY_LIST)
+NO_OMMERS = keccak256(_items.EMPTY_LIST)
 """Hash of an empty list of ommers: proof of authority has none."""
 
 QBFT_MIX_HASH = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
@@ -144,7 +143,7 @@ class Header:
         Raises `HeaderError` if such a header's extra data does not parse that far.
         """
         if self.mix_hash != QBFT_MIX_HASH or self.number == 0:
-            return BlockHash(keccak(self.encoded))
+            return BlockHash(keccak256(self.encoded))
         parts = _items.items(self.extra_data, "extraData")[:_QBFT_KEPT]
         unsealed = b"".join((*parts, _items.EMPTY_STRING, _items.EMPTY_LIST))
         return BlockHash(hash_with_extra(self, _items.list_of(unsealed)))
@@ -214,7 +213,7 @@ def parse(header_rlp: bytes) -> Header:
 def hash_with_extra(header: Header, extra_data: bytes) -> bytes:
     """Keccak-256 of the header with `extra_data` in place of its own."""
     written = header.written
-    return keccak(
+    return keccak256(
         _items.list_of(
             b"".join((*written[:_EXTRA], _items.string_of(extra_data), *written[_EXTRA + 1 :]))
         )

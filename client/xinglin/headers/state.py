@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import NewType, cast
 
 import rlp
-from eth_hash.auto import keccak
 from trie.exceptions import InvalidNibbles, InvalidNode, MissingTrieNode, ValidationError
 from trie.hexary import HexaryTrie
 
 from xinglin.errors import StateProofError
+from xinglin.hashes import keccak256
 from xinglin.headers.header import HASH_SIZE, StateRoot
 from xinglin.headers.validators import account_of
 from xinglin.names import Address
@@ -31,10 +31,10 @@ StorageRoot = NewType("StorageRoot", bytes)
 CodeHash = NewType("CodeHash", bytes)
 """Keccak-256 of a contract's code, 32 bytes."""
 
-NO_STORAGE = StorageRoot(keccak(b"\x80"))
+NO_STORAGE = StorageRoot(keccak256(b"\x80"))
 """Root of a trie of nothing."""
 
-NO_CODE = CodeHash(keccak(b""))
+NO_CODE = CodeHash(keccak256(b""))
 """Code hash of an account that is not a contract."""
 
 WORD_BITS = 256
@@ -186,7 +186,7 @@ class _Nodes(Mapping[bytes, bytes]):
     """The nodes of a proof by their hashes, remembering which were asked for."""
 
     def __init__(self, nodes: Sequence[bytes]) -> None:
-        self._nodes = {keccak(node): node for node in nodes}
+        self._nodes = {keccak256(node): node for node in nodes}
         self.unused = set(self._nodes)
 
     def __getitem__(self, key: bytes) -> bytes:
@@ -219,7 +219,7 @@ def _value(root: bytes, key: bytes, proof_nodes: Sequence[bytes], name: str) -> 
     if len(nodes) != len(proof_nodes):
         raise StateProofError(f"{name} proof: expected each node once")
     try:
-        value = HexaryTrie(nodes, root).get(keccak(key))
+        value = HexaryTrie(nodes, root).get(keccak256(key))
     except MissingTrieNode as error:
         raise StateProofError(
             f"{name} proof: expected a node with hash {error.missing_node_hash.hex()}, got none"

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import NewType
 
 from coincurve import PublicKey
-from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
 
 from xinglin.errors import HeaderError
+from xinglin.hashes import keccak256
 from xinglin.headers import _items
 from xinglin.headers.header import ADDRESS_SIZE, SealHash
 from xinglin.names import Address
@@ -125,4 +125,4 @@ def account_of(address: Address) -> Account:
 @lru_cache(maxsize=_KNOWN_KEYS)
 def _account_of_key(key: bytes) -> Account:
     """Last 20 bytes of Keccak-256 over a public key without its first byte (04)."""
-    return Account(keccak(key[1:])[-ADDRESS_SIZE:])
+    return Account(keccak256(key[1:])[-ADDRESS_SIZE:])

@@ -18,7 +18,6 @@ The bytes are in docs/spec/keys.md.
 from xinglin.keys.accounts import (
     Account,
     address_bytes,
-    keccak256,
     recover_digest,
     to_address,
     verify_digest,
@@ -54,7 +53,6 @@ __all__ = [
     "Recipient",
     "address_bytes",
     "combine_recovery",
-    "keccak256",
     "key_digest",
     "new_data_key",
     "new_phrase",

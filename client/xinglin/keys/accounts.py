@@ -20,9 +20,9 @@ from functools import lru_cache
 from typing import Self
 
 import coincurve
-from eth_hash.auto import keccak
 
 from xinglin.errors import InvalidEncoding, SignatureError, UsageError
+from xinglin.hashes import keccak256
 from xinglin.names import Address, Signature
 
 KEY_SIZE = 32
@@ -45,11 +45,6 @@ CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D
 
 _MAX_S = (CURVE_ORDER // 2).to_bytes(32, "big")
 _ADDRESS = re.compile(r"0x[0-9A-Fa-f]{40}")
-
-
-def keccak256(data: bytes) -> bytes:
-    """Keccak-256 with the original padding, as the chain uses it: not SHA3-256."""
-    return keccak(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +129,7 @@ def address_bytes(address: Address) -> bytes:
 @lru_cache(maxsize=4096)
 def _checksummed(value: bytes) -> Address:
     digits = value.hex()
-    nibbles = keccak(digits.encode()).hex()
+    nibbles = keccak256(digits.encode()).hex()
     return Address(
         "0x"
         + "".join(
@@ -166,7 +161,7 @@ def _recover(digest: bytes, signature: bytes) -> coincurve.PublicKey:
 
 
 def _address_bytes_of(public: coincurve.PublicKey) -> bytes:
-    return keccak(public.format(compressed=False)[1:])[-ADDRESS_SIZE:]
+    return keccak256(public.format(compressed=False)[1:])[-ADDRESS_SIZE:]
 
 
 def _address_of(public: coincurve.PublicKey) -> Address:

@@ -16,9 +16,9 @@ from typing import Any, cast
 from eth_abi.abi import decode, encode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 
 from xinglin.errors import ChainError, UsageError
+from xinglin.hashes import keccak256
 
 CONTRACTS = ("Consortium", "CheckpointRegistry", "ConsentRegistry", "ModelRegistry")
 """In the order of deployment."""
@@ -131,7 +131,7 @@ def _load(name: str) -> dict[str, Any]:
 
 def _function(item: dict[str, Any]) -> Function:
     inputs, outputs = _kinds(item["inputs"]), _kinds(item["outputs"])
-    selector = keccak(text=f"{item['name']}({','.join(inputs)})")[:4]
+    selector = keccak256(f"{item['name']}({','.join(inputs)})".encode())[:4]
     return Function(item["name"], selector, inputs, outputs)
 
 
@@ -139,7 +139,7 @@ def _event(item: dict[str, Any]) -> Event:
     fields = tuple(
         (part["name"], collapse_if_tuple(part), bool(part["indexed"])) for part in item["inputs"]
     )
-    topic = keccak(text=f"{item['name']}({','.join(kind for _, kind, _ in fields)})")
+    topic = keccak256(f"{item['name']}({','.join(kind for _, kind, _ in fields)})".encode())
     return Event(item["name"], topic, fields)
 
 
