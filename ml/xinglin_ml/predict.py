@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -31,9 +31,6 @@ from xinglin_ml.provenance import (
 from xinglin_ml.reading import Reader
 from xinglin_ml.schema import SUBTYPES
 from xinglin_ml.tagging import Tagging
-
-if TYPE_CHECKING:
-    from xinglin_ml.method import NamedMethod
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Where models that ship are kept."""
@@ -112,10 +109,3 @@ class OnnxScorer:
             },
         )
         return {n: o[0] for n, o in zip(self._names, outputs, strict=True)}
-
-
-def method() -> "NamedMethod":
-    """Return the shipped model as a method; the factory behind the entry point `xinglin-ner`."""
-    from xinglin_ml.method import load
-
-    return load()

@@ -14,8 +14,8 @@ from xinglin import canonical
 from xinglin_ml.annotation import Span
 from xinglin_ml.errors import ConfigurationError, ManifestError, WeightsError
 from xinglin_ml.method import Method, NamedMethod, open_method
+from xinglin_ml.method import load as shipped_method
 from xinglin_ml.predict import SHIPPED, WEIGHTS, LoadedModel, load_model
-from xinglin_ml.predict import method as shipped_method
 from xinglin_ml.provenance import MANIFEST, ModelManifest
 from xinglin_ml.schema import SCHEMES
 
@@ -111,7 +111,7 @@ class TestMethod:
 
     def test_reading_imports_no_torch(self) -> None:
         program = (
-            "import sys; from xinglin_ml.predict import method; method()('头痛');"
+            "import sys; from xinglin_ml.method import load; load()('头痛');"
             "sys.exit('torch' in sys.modules)"
         )
         assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
