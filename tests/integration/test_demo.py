@@ -146,6 +146,8 @@ class TestEndings:
             [*DEMO, "--folder", str(folder)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # A runner in the background ignores SIGINT, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         ends = time.monotonic() + 120
         while process.find(folder / "node-a" / "process") is None:

@@ -21,6 +21,10 @@ from xinglin.errors import UsageError
 from xinglin.names import Generation
 
 
+NOTES = own_notes()[::5]
+"""Eight notes of several subjects, so that both hospitals keep some."""
+
+
 @pytest.fixture
 def standing(tmp_path: Path) -> Iterator[tuple[World, Filed, Telling]]:
     try:
@@ -30,7 +34,7 @@ def standing(tmp_path: Path) -> Iterator[tuple[World, Filed, Telling]]:
     telling = Telling(Console(stderr=True), quiet=True)
     with built(tmp_path / "world", "anvil", keep=False, report=telling.say) as world:
         filed = intake.appoint_staff(world)
-        intake.enrol(world, filed, own_notes()[:8], telling, wallets=False)
+        intake.enrol(world, filed, NOTES, telling, wallets=False)
         yield world, filed, telling
 
 
@@ -59,7 +63,7 @@ class TestI3NoLoss:
         self, standing: tuple[World, Filed, Telling]
     ) -> None:
         world, filed, telling = standing
-        notes = own_notes()[:8]
+        notes = NOTES
         intake.submit(world, filed, notes[:4], telling)
         (chain,) = Anvil().processes(world.folder / NETWORK)
         process.kill(chain)
@@ -74,7 +78,7 @@ class TestI3NoLoss:
         self, standing: tuple[World, Filed, Telling]
     ) -> None:
         world, filed, telling = standing
-        notes = own_notes()[:8]
+        notes = NOTES
         intake.submit(world, filed, notes[:4], telling)
         for hospital, node in zip(world.hospitals, world.nodes, strict=False):
             assert node.running is not None

@@ -115,6 +115,7 @@ def built(folder: Path, engine: str, *, keep: bool, report: Report) -> Iterator[
     """
     # Nodes run in folders of their own: a relative path would mean another place to them.
     folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     finished = False
     try:
         yield _build(folder, engine, report)
