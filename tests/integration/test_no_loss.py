@@ -20,7 +20,6 @@ from xinglin._tiles import fetch_entries
 from xinglin.errors import UsageError
 from xinglin.names import Generation
 
-
 NOTES = own_notes()[::5]
 """Eight notes of several subjects, so that both hospitals keep some."""
 
