@@ -30,6 +30,7 @@ from xinglin._demo.world import World, built
 from xinglin._network import clique, process
 from xinglin._network.clique import Clique, CliqueNode, read_topology
 from xinglin._network.probe import ask, ask_socket
+from xinglin._tiles import tile_path
 from xinglin.consent import SignedGrant
 from xinglin.encoding import from_base64url
 from xinglin.errors import ChainError, ConsentError, ServiceError, Unreachable, XinglinError
@@ -327,7 +328,7 @@ class Trial:
             for tile in range((size + TILE - 1) // TILE):
                 width = min(TILE, size - tile * TILE)
                 part = "" if width == TILE else f".p/{width}"
-                entries += client.get_bytes(f"/log/tile/entries/{_tile_path(tile)}{part}")
+                entries += client.get_bytes(f"/log/tile/entries/{tile_path(tile)}{part}")
         # Each entry has its length before it, in two bytes (C2SP tlog-tiles).
         step = ENTRY_SIZE + 2
         assert len(entries) == size * step
@@ -405,12 +406,3 @@ def _granted(world: World, filed: Filed) -> Trial:
         consent.consent.give_through(node, signed)
         consent._wait_given(node, signed)
     return Trial(world, filed, signed, record)
-
-
-def _tile_path(number: int) -> str:
-    """A tile's number in the form of C2SP tlog-tiles: groups of three digits."""
-    text = f"{number % 1000:03d}"
-    while number >= 1000:
-        number //= 1000
-        text = f"x{number % 1000:03d}/{text}"
-    return text

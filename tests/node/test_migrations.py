@@ -22,4 +22,8 @@ class TestMigrations:
         database = Database(database_url)
         upgrade(database)
         upgrade(database)
+        with database.engine_for_migrations().connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            differences = compare_metadata(context, metadata())
         database.close()
+        assert differences == []

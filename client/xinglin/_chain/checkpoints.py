@@ -9,13 +9,11 @@ CheckpointRegistry: the checkpoints of every log.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_abi.abi import encode
-
 from xinglin._chain.contract import BoundContract, Call, Log, word
 from xinglin._chain.rpc import RpcPool, View
 from xinglin.errors import ChainError
-from xinglin.hashes import keccak256
 from xinglin.names import Generation, LeafHash, Member, NodeHash, RootHash, UnixTime
+from xinglin.storage import anchored_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +29,7 @@ class Anchor:
     @property
     def stored(self) -> bytes:
         """keccak256(abi.encode(root, time, block)): what storage holds at that size."""
-        return keccak256(
-            encode(["bytes32", "uint64", "uint64"], [self.root, self.time, self.block])
-        )
+        return anchored_word(self.root, time=self.time, block=self.block)
 
 
 NO_ANCHOR = Anchor(RootHash(bytes(32)), UnixTime(0), 0)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from xinglin._tiles import tile_path
 from xinglin_node.authority import signed_in
 from xinglin_node.house import House, NodeHouse
 from xinglin_node.log.repository import read_entries, read_tile
@@ -83,15 +84,6 @@ def read_hash_tile(
         media_type="application/octet-stream",
         headers={"Cache-Control": IMMUTABLE},
     )
-
-
-def tile_path(number: int) -> str:
-    """Write a tile's number as its path: 1234067 is `x001/x234/067`."""
-    groups = [f"{number % 1000:03d}"]
-    while number >= 1000:
-        number //= 1000
-        groups.append(f"x{number % 1000:03d}")
-    return "/".join(reversed(groups))
 
 
 def _tile_asked(house: NodeHouse, level: int, text: str) -> tuple[int, int]:

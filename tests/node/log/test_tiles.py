@@ -5,8 +5,8 @@ import secrets
 import pytest
 
 from xinglin import checkpoint, merkle
+from xinglin._tiles import tile_path
 from xinglin.names import LeafHash, Salt
-from xinglin_node.log.endpoints import tile_path
 from xinglin_node.log.writer import PendingEntry
 
 
