@@ -3,9 +3,7 @@ A trained run becomes the files that ship: ONNX in int8, vocabulary, lexicon, ma
 
     python -m xinglin_ml.export --run first --name xinglin-small --version 1
 
-Matrices are kept in int8 with one scale for each output; activations are scaled for
-each window by itself, and since a window is always computed alone, its numbers depend on
-nothing but its text. Embeddings are int8 with one scale for each row.
+The model in float32 is written beside the run, to compare with.
 """
 
 import argparse
@@ -19,21 +17,14 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 
 from xinglin_ml.configuration import cache_folder
 from xinglin_ml.errors import WeightsError
+from xinglin_ml.graph import OPSET, int8_graph
 from xinglin_ml.model import Shape, Tagger
 from xinglin_ml.provenance import CARD, DECODING, LEXICON, MODEL, VOCABULARY, write_manifest
 from xinglin_ml.schema import SCHEMES, SUBTYPES
 from xinglin_ml.tagging import Tagging
-
-SMALL_MATRIX = 100_000
-"""Entries below which a matrix stays in float32: the first and last ones, where rounding hurts
-most, cost little."""
-
-OPSET = 18
-"""The oldest that the exporter writes without conversion."""
 
 
 def tagger_of(run: Path) -> Tagger:
@@ -90,65 +81,6 @@ def to_float_onnx(model: Tagger, path: Path) -> None:
     program.save(str(path))
 
 
-def to_int8(source: Path, target: Path) -> None:
-    """Quantise matrices and embeddings of a float32 model."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    graph = onnx.load(source).graph
-    entries = {i.name: int(np.prod(i.dims)) for i in graph.initializer}
-    small = [
-        n.name
-        for n in graph.node
-        if n.op_type == "MatMul" and entries.get(n.input[1], SMALL_MATRIX) < SMALL_MATRIX
-    ]
-
-    # Seven bits for weights: on processors with AVX2 or AVX-512 but no VNNI, the product of
-    # unsigned and signed bytes is summed in pairs into 16 bits, and with eight bits that sum
-    # can saturate. It cannot with seven, so that all processors give the same integers.
-    quantize_dynamic(
-        source,
-        target,
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["MatMul", "Gemm"],
-        nodes_to_exclude=small,
-        extra_options={"MatMulConstBOnly": True},
-    )
-    model = onnx.load(target)
-    shrink_embeddings(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, target)
-
-
-def shrink_embeddings(model: onnx.ModelProto) -> None:
-    """Replace each float table that is gathered from by int8 rows and one scale a row."""
-    graph = model.graph
-    tables = {i.name: i for i in graph.initializer}
-    nodes: list[onnx.NodeProto] = []
-    for node in graph.node:
-        table = tables.get(node.input[0]) if node.op_type == "Gather" else None
-        if table is None or table.data_type != TensorProto.FLOAT or len(table.dims) != 2:
-            nodes.append(node)
-            continue
-        values = numpy_helper.to_array(table)
-        scale = (np.abs(values).max(1, keepdims=True) / 127.0 + 1e-12).astype(np.float32)
-        small = np.rint(values / scale).astype(np.int8)
-        name, out = table.name, node.output[0]
-        graph.initializer.remove(table)
-        graph.initializer.append(numpy_helper.from_array(small, f"{name}_rows"))
-        graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
-        at = node.input[1]
-        nodes += [
-            helper.make_node("Gather", [f"{name}_rows", at], [f"{out}_rows"], axis=0),
-            helper.make_node("Cast", [f"{out}_rows"], [f"{out}_float"], to=TensorProto.FLOAT),
-            helper.make_node("Gather", [f"{name}_scale", at], [f"{out}_scale"], axis=0),
-            helper.make_node("Mul", [f"{out}_float", f"{out}_scale"], [out]),
-        ]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
 def decoding(model: Tagger) -> dict[str, Any]:
     """Return labels and transitions of each scheme, the latter as hundredths."""
     heads: dict[str, Any] = {}
@@ -166,9 +98,8 @@ def export(run: Path, target: Path, *, name: str, version: int, card: Path | Non
     """Write everything that ships of one run."""
     target.mkdir(parents=True, exist_ok=True)
     model = tagger_of(run)
-    whole = run / "model.float32.onnx"
-    to_float_onnx(model, whole)
-    to_int8(whole, target / MODEL)
+    to_float_onnx(model, run / "model.float32.onnx")
+    onnx.save(int8_graph(model), target / MODEL)
     shutil.copyfile(run / VOCABULARY, target / VOCABULARY)
     shutil.copyfile(run / LEXICON, target / LEXICON)
     (target / DECODING).write_text(
