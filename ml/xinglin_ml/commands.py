@@ -201,6 +201,28 @@ def _readings(text: str, found: Any, suggestions: Any) -> dict[str, object]:
 
 
 @app.command()
+def manifest(
+    output: Annotated[Path, typer.Option("--output", help="Gets the manifest, canonical JSON.")],
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Write the manifest of a model, which `xinglin model register` registers.
+
+    A model of Hugging Face gets one from the digests of its files. To let it read in place of
+    ours, for a node and for `inference rerun`, set XINGLIN_NER_MODEL to the same name.
+
+    Example: xinglin ner manifest --model path/to/model --output manifest.json
+    """
+    from xinglin.methods import model_digest
+
+    method = _method(model, "diagnostic", 1)
+    output.write_bytes(method.manifest)
+    digest = model_digest(method).text
+    typer.echo(json.dumps({"model": digest}) if as_json else digest)
+
+
+@app.command()
 def train(
     config: Annotated[Path, typer.Option(help="TOML file of one experiment.")],
     data: Annotated[Path | None, typer.Option(help="Folder with ner/ and pretrain/.")] = None,

@@ -5,14 +5,15 @@ Score a model as it ships, through ONNX Runtime, on every corpus there is.
 
 Beside strict F1 it measures what int8 costs against float32 (`--float32 FILE`), how the
 diagnostic scheme does on a genre that no training saw (package inserts, four coarse types),
-and whether the output tells members of the training files from others.
+whether the output tells members of the training files from others, and where the written
+syndromes stand among those suggested.
 """
 
 import argparse
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from xinglin_ml.examples import CorpusUse, own_documents, read
 from xinglin_ml.predict import SHIPPED, WEIGHTS, OnnxScorer, load_model
 from xinglin_ml.reading import Reader
 from xinglin_ml.schema import SCHEMES
+from xinglin_ml.syndrome import rank, shipped_counts
 
 UNFOUND = 0.01
 """Certainty that an attacker puts for a span that the output does not have."""
@@ -85,6 +87,14 @@ def measure(reader: Reader, data: Path) -> dict[str, object]:
         found[f"own_{kind}.test"] = report(
             documents, diagnostic, labels=SCHEMES["diagnostic"].labels
         )
+    literature = read(CorpusUse("tcm_literature", ("diagnostic",)), data, "dev")
+    for name, some in (
+        ("own_outpatient.test", own_documents("outpatient", "test", joined=True)),
+        ("tcm_literature.dev", literature.by_head["diagnostic"]),
+    ):
+        found[f"{name}.syndromes"] = {
+            way: asdict(figures) for way, figures in rank(shipped_counts(), some).items()
+        }
     use = CorpusUse("package_insert", ("diagnostic",))
     inserts = read(use, data, "train").by_head["diagnostic"][:HELD_OUT_GENRE_DOCUMENTS]
     found["package_insert.coarse"] = report(

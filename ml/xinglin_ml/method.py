@@ -7,6 +7,7 @@ a text or, through `batch`, with many.
 """
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +19,12 @@ from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.predict import SHIPPED, WEIGHTS, LoadedModel, load_model
 from xinglin_ml.provenance import MANIFEST
 from xinglin_ml.windows import LONGEST
+
+MODEL_VARIABLE = "XINGLIN_NER_MODEL"
+"""
+Names the model that the entry point gives in place of the shipped one: a folder, or a model of
+Hugging Face by folder or hub name.
+"""
 
 _CODE_FILES = (
     "annotation.py",
@@ -92,9 +99,14 @@ class Method:
         return self._model.reader.read(texts, self._scheme)
 
 
-def load() -> Method:
-    """Return the shipped model as a method; the factory behind the entry point."""
-    return Method(load_model(WEIGHTS / SHIPPED))
+def load() -> NamedMethod:
+    """
+    Return the model that reads here; the factory behind the entry point.
+
+    It is the shipped one, unless the environment names another: a node, `inference rerun` and
+    the terminal find it the same way. Raises as `open_method` does.
+    """
+    return open_method(os.environ.get(MODEL_VARIABLE) or None)
 
 
 def open_method(model: str | None, *, scheme: str = "diagnostic", threads: int = 1) -> NamedMethod:

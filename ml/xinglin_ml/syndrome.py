@@ -134,6 +134,62 @@ class Cooccurrence:
             raise WeightsError("expected counts of syndromes, got another file") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How high the syndromes that were written in some texts stood among those suggested."""
+
+    texts: int
+    """Texts with a syndrome and a symptom."""
+
+    known: int
+    """Of these, texts with a syndrome that the counts know: the others cannot be right."""
+
+    first: float
+    """Share of all texts in which the first is right."""
+
+    first_three: float
+    reciprocal: float
+    """Mean of one by the best place, 0 where none is suggested."""
+
+
+def _ranking(places: Sequence[int | None], known: int) -> Ranking:
+    total = max(len(places), 1)
+    found = [p for p in places if p is not None]
+    return Ranking(
+        len(places),
+        known,
+        round(sum(p == 1 for p in found) / total, 4),
+        round(sum(p <= 3 for p in found) / total, 4),
+        round(sum(1 / p for p in found) / total, 4),
+    )
+
+
+def rank(counts: Cooccurrence, documents: Iterable[Document]) -> dict[str, Ranking]:
+    """
+    Rank the annotated syndromes of `documents` from their annotated symptoms alone.
+
+    Beside the suggestions stands what one gets by always naming the commonest syndromes.
+    A text with several syndromes counts by the one that stands highest.
+    """
+    by_frequency = sorted(counts.syndromes, key=lambda s: (-counts.syndromes[s], s))
+    places: dict[str, list[int | None]] = {"suggested": [], "commonest": []}
+    known = 0
+    for document in documents:
+        gold = {document.surface(s) for s in document.spans if s.subtype == "syndrome"}
+        findings = [s for s in document.spans if s.label == "症状"]
+        if not gold or not findings:
+            continue
+        known += any(name in counts.syndromes for name in gold)
+        ideas = counts.suggest(document.text, findings, most=len(counts.syndromes))
+        for name, order in (
+            ("suggested", [i.syndrome for i in ideas]),
+            ("commonest", by_frequency),
+        ):
+            at = [place for place, one in enumerate(order, 1) if one in gold]
+            places[name].append(min(at, default=None))
+    return {name: _ranking(found, known) for name, found in places.items()}
+
+
 def count(documents: Iterable[Document]) -> Cooccurrence:
     """Count passages of diagnostic documents that hold at least one symptom or syndrome."""
     passages = 0

@@ -9,7 +9,7 @@ from xinglin_ml.assertion import assertion_of
 from xinglin_ml.corpora import own
 from xinglin_ml.errors import CorpusError
 from xinglin_ml.normalise import Term, Terminology, import_table, layout_of, shipped_table
-from xinglin_ml.syndrome import Cooccurrence, count, shipped_counts
+from xinglin_ml.syndrome import Cooccurrence, count, rank, shipped_counts
 from xinglin_ml.terminology_store import current, import_files
 
 TABLE = Terminology.of(
@@ -155,6 +155,18 @@ class TestSyndromes:
 
     def test_without_findings_nothing_is_suggested(self) -> None:
         assert self.COUNTS.suggest("头痛", []) == []
+
+    def test_accuracy_is_measured_from_symptoms_alone_beside_the_commonest(self) -> None:
+        written = (Span(0, 2, "症状"), Span(3, 5, "诊断", "syndrome"))
+        texts = [
+            Document("known", "喜温属虚寒", written),
+            Document("unknown", "喜温属痰浊", written),
+            Document("no symptom", "湿热", (Span(0, 2, "诊断", "syndrome"),)),
+        ]
+        found = rank(self.COUNTS, texts)
+        assert (found["suggested"].texts, found["suggested"].known) == (2, 1)
+        assert (found["suggested"].first, found["suggested"].reciprocal) == (0.5, 0.5)
+        assert (found["commonest"].first, found["commonest"].first_three) == (0.0, 0.5)
 
     def test_what_ships_is_read_as_it_was_written(self) -> None:
         data = shipped_counts().to_json()

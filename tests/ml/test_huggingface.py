@@ -1,19 +1,32 @@
 """A token-classification model of Hugging Face in the place of ours, made and saved here."""
 
 import hashlib
+import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from typer.testing import CliRunner
 
 from xinglin import canonical
+from xinglin._cli.inference import run_again
+from xinglin.errors import InferenceError
+from xinglin.hashes import Digest
+from xinglin.inference import output_digest, spans_of
+from xinglin.methods import installed, model_digest
+from xinglin.names import Salt
+from xinglin.statement import Inference
 from xinglin_ml.annotation import Span
+from xinglin_ml.commands import app
 from xinglin_ml.errors import WeightsError
-from xinglin_ml.method import open_method
+from xinglin_ml.method import MODEL_VARIABLE, open_method
 
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from xinglin_ml.huggingface import pieces_to_spans  # noqa: E402  torch is asked for above
+
+PLAIN = "text/plain;charset=utf-8"
 
 LABELS = ["O", "B-症状", "I-症状", "B-疾病", "I-疾病"]
 
@@ -52,6 +65,61 @@ class TestHuggingFaceMethod:
         assert all(0 <= s.start < s.end <= len(text) for s in spans)
         assert {s.label for s in spans} <= {"症状", "疾病"}
         assert method.batch(["头痛", text])[1] == spans
+
+    def test_the_environment_puts_it_in_the_place_of_ours(
+        self, saved: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # A node and `inference rerun` ask the library for what is installed, and nothing else.
+        ours = installed()["xinglin-ner"]
+        monkeypatch.setenv(MODEL_VARIABLE, str(saved))
+        theirs = installed()["xinglin-ner"]
+        assert theirs.manifest == open_method(str(saved)).manifest
+        assert model_digest(theirs) != model_digest(ours)
+        assert spans_of(theirs("头痛三天，无发热")) == spans_of(theirs("头痛三天，无发热"))
+
+    def test_its_inference_is_run_again_and_compared(self, saved: Path) -> None:
+        """I7."""
+        method = open_method(str(saved))
+        text, salt = "头痛三天，无发热。咳嗽" * 5, Salt(bytes(32))
+        assert method(text)
+        digest = output_digest(spans_of(method(text)), salt)
+        claimed = Inference(
+            record=UUID("00000000-0000-4000-8000-000000000001"),
+            version=1,
+            manifest=Digest.of(b"record"),
+            model=Digest.of(method.manifest),
+            code=method.code,
+            runtime=method.runtime,
+            parameters=dict(method.parameters),
+            output=digest,
+            result=Digest.of(b"output"),
+            claimed_at=1,
+        )
+        payload = text.encode()
+        assert run_again(claimed, method, payload, salt, media_type=PLAIN)
+        with pytest.raises(InferenceError, match="another output"):
+            run_again(claimed, method, payload[3:], salt, media_type=PLAIN)
+
+    def test_the_command_reads_with_it(self, saved: Path, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+        source.write_text(json.dumps({"id": 7, "text": "头痛三天，无发热。咳嗽"}) + "\n")
+        arguments = ["--input", str(source), "--output", str(target), "--model", str(saved)]
+        done = CliRunner().invoke(app, ["predict", *arguments])
+        assert done.exit_code == 0, done.output
+        (line,) = map(json.loads, target.read_text().splitlines())
+        assert line["id"] == 7
+        assert {s["label"] for s in line["spans"]} <= {"症状", "疾病"}
+        assert line["spans"]
+
+    def test_its_manifest_is_written_to_be_registered(self, saved: Path, tmp_path: Path) -> None:
+        target = tmp_path / "manifest.json"
+        done = CliRunner().invoke(
+            app, ["manifest", "--model", str(saved), "--output", str(target), "--json"]
+        )
+        assert done.exit_code == 0, done.output
+        assert target.read_bytes() == open_method(str(saved)).manifest
+        digest = "sha256:" + hashlib.sha256(target.read_bytes()).hexdigest()
+        assert json.loads(done.output)["model"] == digest
 
     def test_other_weights_are_another_model(self, saved: Path, tmp_path: Path) -> None:
         import shutil
