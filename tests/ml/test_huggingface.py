@@ -119,7 +119,7 @@ class TestHuggingFaceMethod:
         assert done.exit_code == 0, done.output
         assert target.read_bytes() == open_method(str(saved)).manifest
         digest = "sha256:" + hashlib.sha256(target.read_bytes()).hexdigest()
-        assert json.loads(done.output)["model"] == digest
+        assert json.loads(done.stdout)["model"] == digest
 
     def test_other_weights_are_another_model(self, saved: Path, tmp_path: Path) -> None:
         import shutil
