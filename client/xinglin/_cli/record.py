@@ -1,21 +1,19 @@
 """`xinglin record`: submit, list, show and open records."""
 
 import mimetypes
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO, cast
-from uuid import UUID, uuid4
+from typing import Annotated, cast
+from uuid import UUID
 
 import typer
 from rich.table import Table
 
-from xinglin import access, seal
+from xinglin import access
 from xinglin._cli import output
 from xinglin._cli.caller import (
     AppointmentOption,
-    Caller,
     FileOption,
     IndexOption,
     KeysOption,
@@ -24,15 +22,11 @@ from xinglin._cli.caller import (
     PatientFile,
     TrustOption,
     connect,
-    now,
 )
+from xinglin._cli.submission import fetch_list, newest, seal_and_submit, take_in
 from xinglin.canonical import JsonValue
-from xinglin.errors import InvalidEncoding, UsageError
-from xinglin.hashes import Digest
-from xinglin.names import RecordId, UnixTime
+from xinglin.errors import UsageError
 from xinglin.request import Item
-from xinglin.seal import SealedBlob
-from xinglin.statement import attest, record_statement
 
 app = typer.Typer(
     add_completion=False,
@@ -74,6 +68,10 @@ def submit(
         bool,
         typer.Option("--intake", help="Let the node seal it, and run its method over a note."),
     ] = False,
+    follows: Annotated[
+        UUID | None,
+        typer.Option(help="Submit it as the next version of this record, in place of the newest."),
+    ] = None,
     index: IndexOption = 0,
     trust: TrustOption = None,
     passphrase_file: PassphraseOption = None,
@@ -92,18 +90,23 @@ def submit(
         raise UsageError(f"{source}: expected a file")
     if (file is None) == (subject is None):
         raise UsageError("expected the patient: --subject NUMBER, or --file patient.json")
+    if intake and follows is not None:
+        raise UsageError("a next version is sealed by its author: --follows without --intake")
     caller = connect(
         node, keys, appointment=appointment, index=index, trust=trust,
         passphrase_file=passphrase_file,
     )  # fmt: skip
     number = str(subject) if file is None else PatientFile.read(file).subject
     kind = media_type or guess_media_type(source)
+    previous = None if follows is None else newest(caller, number, follows)
     with output.progress(as_json=as_json) as shown:
         shown.add_task(f"{'sending' if intake else 'sealing and sending'} {source.name}")
         answer = (
             take_in(caller, source, number, category=category, media_type=kind)
             if intake
-            else seal_and_submit(caller, source, number, category=category, media_type=kind)
+            else seal_and_submit(
+                caller, source, number, category=category, media_type=kind, previous=previous
+            )
         )
     output.result(answer, [f"{key}: {value}" for key, value in _flat(answer)], as_json=as_json)
 
@@ -238,91 +241,6 @@ def open_(
         ],
         as_json=as_json,
     )
-
-
-def seal_and_submit(
-    caller: Caller, source: Path, subject: str, *, category: str, media_type: str
-) -> dict[str, JsonValue]:
-    """Seal a file for the institution, attest it as the caller, and submit it."""
-    record, enrolment = RecordId(uuid4()), enrolment_in_force(caller, subject)
-    statement = b""
-
-    def state(blob: SealedBlob) -> bytes:
-        nonlocal statement
-        statement = record_statement(
-            record=record,
-            version=1,
-            custodian=caller.about.member,
-            blob=blob.digest,
-            size=blob.size,
-            claimed_at=UnixTime(now()),
-            category=category,
-            media_type=media_type,
-            enrolment=enrolment,
-        ).encode()
-        return statement
-
-    with tempfile.TemporaryFile() as spool, source.open("rb") as plain:
-        sealed = cast(BinaryIO, spool)
-        _, envelope = seal.seal(
-            plain,
-            sealed,
-            recipients=[caller.about.institution, caller.about.recovery],
-            record=record,
-            version=1,
-            statement=state,
-        )
-        attestation = attest(statement, caller.account, caller.domain)
-        sealed.seek(0)
-        answer = caller.node.post_parts(
-            "/v1/records",
-            fields={
-                "subject": subject,
-                "envelope": envelope.encode().decode(),
-                "attestation": attestation.encode().decode(),
-            },
-            files={"blob": ("blob", sealed, "application/octet-stream")},
-        )
-    return {"record": str(record), "version": 1, **answer}
-
-
-def enrolment_in_force(caller: Caller, subject: str) -> Digest:
-    """Ask which enrolment a record statement must name: a re-enrolment changes it."""
-    answer = caller.node.get(f"/v1/subjects/{subject}/enrolment")
-    return Digest.from_text(str(answer.get("enrolment")))
-
-
-def take_in(
-    caller: Caller, source: Path, subject: str, *, category: str, media_type: str
-) -> dict[str, JsonValue]:
-    """Hand a file to the node, which seals it under its own system account."""
-    with source.open("rb") as plain:
-        return caller.node.post_parts(
-            "/v1/intake",
-            fields={
-                "subject": subject,
-                "category": category,
-                "mediaType": media_type,
-            },
-            files={"payload": ("payload", plain, "application/octet-stream")},
-        )
-
-
-def fetch_list(caller: Caller, subject: UUID | None = None) -> list[Mapping[str, JsonValue]]:
-    """Fetch the whole list of one file's records."""
-    found: list[Mapping[str, JsonValue]] = []
-    start: int | None = 0
-    while start is not None:
-        params: dict[str, str | int] = {"from": start}
-        if subject is not None:
-            params["subject"] = str(subject)
-        page = caller.node.get("/v1/records", params)
-        records, following = page.get("records"), page.get("next")
-        if not isinstance(records, list):
-            raise InvalidEncoding("expected records in the node's answer")
-        found += cast(list[Mapping[str, JsonValue]], records)
-        start = following if isinstance(following, int) else None
-    return found
 
 
 def guess_media_type(source: Path) -> str:

@@ -120,6 +120,14 @@ class TestPeople:
         assert kinds[:4] == ["enrolment", "record", "access", "grant"]
         assert kinds.count("refusal") == 2
 
+        # A next version stands in its place, and says which one it follows.
+        (tmp_path / "note.txt").write_text("头痛四天，舌淡。")
+        follows = ("--follows", listed["record"])
+        after = run("record", "submit", "note.txt", *as_("doctor"), "--subject", number, *follows)
+        assert (after["record"], after["version"]) == (listed["record"], 2)
+        run("record", "open", listed["record"], *ALICE, "--version", 2, "--out", "second.txt")
+        assert (tmp_path / "second.txt").read_text() == "头痛四天，舌淡。"
+
     def test_a_person_without_a_file_or_an_appointment_is_told_what_is_missing(
         self, run, people
     ) -> None:

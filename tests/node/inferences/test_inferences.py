@@ -12,8 +12,23 @@ from xinglin import seal
 from xinglin.appointment import Appointment, appoint
 from xinglin.envelope import Envelope, Wrap
 from xinglin.hashes import Digest
-from xinglin.inference import OutputSpan, decode_output, output_digest
-from xinglin.statement import Access, Inference, Record
+from xinglin.inference import (
+    OUTPUT_CATEGORY,
+    OUTPUT_MEDIA_TYPE,
+    OutputSpan,
+    decode_output,
+    encode_output,
+    output_digest,
+)
+from xinglin.statement import (
+    Access,
+    Attestation,
+    Inference,
+    Record,
+    manifest_digest,
+    new_salt,
+    verify_attestation,
+)
 from xinglin_node.chain.tables import ModelRow
 from xinglin_node.log.tables import DisclosureRow
 from xinglin_node.log.writer import Write
@@ -160,6 +175,36 @@ class TestI7InferenceIsAccountable:
         assert output_digest(spans, salt).text == answer["output"]
         (statement,) = reading.it.entries("inference")
         assert statement.predicate.output == output_digest(spans, salt)
+
+    def test_a_clinicians_correction_is_the_outputs_next_version(self, reading) -> None:
+        """I7: what was corrected, by whom, and what stood there before, all stay provable."""
+        scene, patient = reading.scene, reading.it.patient()
+        answer = reading.infer(reading.it.record(patient, payload=NOTE.encode())).json()
+        (first,) = [
+            one for one in reading.it.entries("record")
+            if one.predicate.category == OUTPUT_CATEGORY
+        ]  # fmt: skip
+        clinician = scene.someone("physician")
+        edited = (OutputSpan(0, 2, "symptom"), OutputSpan(5, 9, "symptom"))
+        payload = encode_output(edited, new_salt())
+        corrected = scene.seal(
+            clinician.account, patient.subject, first.predicate.enrolment, payload=payload,
+            record=first.predicate.record, version=2,
+            previous=manifest_digest(first.encode()), category=OUTPUT_CATEGORY,
+            media_type=OUTPUT_MEDIA_TYPE,
+        )  # fmt: skip
+
+        accepted = scene.submit(clinician, corrected)
+
+        assert accepted.status_code == 201, accepted.text
+        newest = reading.it.entries("record")[-1].predicate
+        assert newest.previous == manifest_digest(first.encode())
+        attestation = Attestation.decode(corrected.attestation)
+        assert verify_attestation(attestation, scene.house.domain).predicate == newest
+        assert attestation.signer == clinician.account.address
+        (inference,) = reading.it.entries("inference")
+        assert inference.predicate.output.text == answer["output"]
+        assert inference.predicate.result == newest.previous
 
     def test_run_again_it_gives_the_same_output(self, sqlite_reading) -> None:
         record = sqlite_reading.it.record(sqlite_reading.it.patient(), payload=NOTE.encode())
