@@ -201,6 +201,36 @@ def _readings(text: str, found: Any, suggestions: Any) -> dict[str, object]:
 
 
 @app.command()
+def correct(
+    note: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The opened note.")],
+    found: Annotated[Path, typer.Option("--found", help="The opened output of the inference.")],
+    edits: Annotated[Path, typer.Option(help="A JSON array of remove, add and change.")],
+    output: Annotated[Path, typer.Option("--output", help="Gets the corrected output.")],
+) -> None:
+    """
+    Apply a clinician's edits to the output of an inference.
+
+    The result is sealed, signed and linked to what it corrects as the next version of the
+    output record: xinglin record submit CORRECTED --follows RECORD --category inference
+    --media-type application/json
+
+    Example: xinglin ner correct note.txt --found note.txt.output.json --edits edits.json
+    --output corrected.json
+    """
+    from xinglin.inference import decode_output, encode_output, spans_of
+    from xinglin.statement import new_salt
+    from xinglin_ml.annotation import Span
+    from xinglin_ml.correction import correct as apply
+    from xinglin_ml.correction import edits_of
+
+    listed, _ = decode_output(found.read_bytes())
+    old = [Span(s.start, s.end, s.label) for s in listed]
+    spans = apply(note.read_bytes().decode(), old, edits_of(edits.read_bytes()))
+    output.write_bytes(encode_output(spans_of(spans), new_salt()))
+    typer.echo(f"{len(old)} spans before, {len(spans)} after: {output}")
+
+
+@app.command()
 def manifest(
     output: Annotated[Path, typer.Option("--output", help="Gets the manifest, canonical JSON.")],
     model: Model = None,

@@ -10,8 +10,10 @@ anything but text and spans.
 """
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xinglin.errors import UsageError
 from xinglin.grant import Terms
@@ -94,6 +96,32 @@ def predicate(*, of: Digest, by: Digest, reason: bytes, claimed_at: int) -> Corr
     if of == by:
         raise UsageError("a correction names two outputs, got the same twice")
     return Correction(of=of, by=by, reason=reason, claimed_at=claimed_at)
+
+
+def edits_of(data: bytes) -> list[Edit]:
+    """
+    Parse a file of edits: `{"remove": 0}`, `{"add": [4, 6, "症状"]}` or, to change the span at a
+    place, `{"change": 1, "to": [6, 8, "症状"]}`, in a JSON array. Raises `UsageError`.
+    """
+    try:
+        return [_edit(one) for one in json.loads(data)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError("expected a JSON array of remove, add and change") from error
+
+
+def _edit(value: Any) -> Edit:
+    if set(value) == {"remove"}:
+        return Remove(int(value["remove"]))
+    if set(value) == {"add"}:
+        return Add(_span(value["add"]))
+    if set(value) == {"change", "to"}:
+        return Change(int(value["change"]), _span(value["to"]))
+    raise ValueError("neither remove, add nor change")
+
+
+def _span(value: Any) -> Span:
+    start, end, label = value
+    return Span(int(start), int(end), str(label))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,19 @@
 """Corrections by a clinician, and what of them may train."""
 
+import json
+from pathlib import Path
+
 import pytest
+from typer.testing import CliRunner
 
 from xinglin.canonical import JsonValue
 from xinglin.errors import UsageError
 from xinglin.grant import Terms
 from xinglin.hashes import Digest
+from xinglin.inference import decode_output, encode_output, spans_of
+from xinglin.names import Salt
 from xinglin_ml.annotation import Span
+from xinglin_ml.commands import app
 from xinglin_ml.correction import (
     Add,
     Change,
@@ -14,6 +21,7 @@ from xinglin_ml.correction import (
     Remove,
     allows_training,
     correct,
+    edits_of,
     predicate,
     training_documents,
 )
@@ -39,7 +47,10 @@ TERMS: dict[str, JsonValue] = {
 
 class TestCorrecting:
     def test_edits_give_a_new_list_without_scores(self) -> None:
-        edits = [Change(1, Span(6, 8, "症状")), Add(Span(10, 13, "治疗", "formula"))]
+        edits: list[Remove | Add | Change] = [
+            Change(1, Span(6, 8, "症状")),
+            Add(Span(10, 13, "治疗", "formula")),
+        ]
         assert correct(TEXT, OLD, edits) == (
             Span(0, 2, "症状"),
             Span(6, 8, "症状"),
@@ -76,6 +87,29 @@ class TestCorrecting:
         }
         with pytest.raises(UsageError):
             predicate(of=old, by=old, reason=bytes(32), claimed_at=7)
+
+
+class TestCommand:
+    def test_edits_become_the_payload_of_the_next_version(self, tmp_path: Path) -> None:
+        (tmp_path / "note.txt").write_text(TEXT)
+        old = encode_output(spans_of(OLD), Salt(bytes(32)))
+        (tmp_path / "old.json").write_bytes(old)
+        edits = [{"change": 1, "to": [6, 8, "症状"]}, {"add": [10, 13, "治疗"]}]
+        (tmp_path / "edits.json").write_text(json.dumps(edits))
+        names = {"--found": "old.json", "--edits": "edits.json", "--output": "new.json"}
+        options = [x for k, v in names.items() for x in (k, str(tmp_path / v))]
+        done = CliRunner().invoke(app, ["correct", str(tmp_path / "note.txt"), *options])
+        assert done.exit_code == 0, done.output
+        spans, salt = decode_output((tmp_path / "new.json").read_bytes())
+        assert [(s.start, s.end, s.label) for s in spans] == [
+            (0, 2, "症状"), (6, 8, "症状"), (10, 13, "治疗")
+        ]  # fmt: skip
+        assert salt != bytes(32)  # or two digests would tell which spans are the same
+
+    @pytest.mark.parametrize("data", [b"", b"{}x", b'[{"move": 1}]', b'[{"add": [1]}]', b"[3]"])
+    def test_another_file_of_edits_is_refused(self, data: bytes) -> None:
+        with pytest.raises(UsageError):
+            edits_of(data)
 
 
 class TestExport:
