@@ -206,6 +206,7 @@ def correct(
     found: Annotated[Path, typer.Option("--found", help="The opened output of the inference.")],
     edits: Annotated[Path, typer.Option(help="A JSON array of remove, add and change.")],
     output: Annotated[Path, typer.Option("--output", help="Gets the corrected output.")],
+    as_json: Json = False,
 ) -> None:
     """
     Apply a clinician's edits to the output of an inference.
@@ -227,7 +228,9 @@ def correct(
     old = [Span(s.start, s.end, s.label) for s in listed]
     spans = apply(note.read_bytes().decode(), old, edits_of(edits.read_bytes()))
     output.write_bytes(encode_output(spans_of(spans), new_salt()))
-    typer.echo(f"{len(old)} spans before, {len(spans)} after: {output}")
+    shown = {"before": len(old), "after": len(spans), "output": str(output)}
+    line = f"{len(old)} spans before, {len(spans)} after: {output}"
+    typer.echo(json.dumps(shown, ensure_ascii=False) if as_json else line)
 
 
 @app.command()
