@@ -1,5 +1,13 @@
-"""`python -m tests.faults [--short] [NAME …]`: do everything to four validators, print a table."""
+"""
+Do everything to four validators, and print a table.
 
+    python -m tests.faults [--short] [--links] [NAME …]
+
+Cuts are made between network namespaces where root may make them, else (or with `--links`)
+by telling each validator to drop its peers.
+"""
+
+import contextlib
 import sys
 import tempfile
 import time
@@ -7,10 +15,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from tests.faults.checks import check
 from tests.faults.faults import FAULTS
+from tests.faults.namespaces import namespaces, refusal
 from tests.faults.trial import trial
 
 from xinglin.errors import XinglinError
+
+VALIDATORS = 4
 
 COUNTED = ("acknowledged", "roots", "releases", "refused")
 """What is counted over the whole run, fault after fault."""
@@ -21,18 +33,22 @@ def main() -> int:
     short = "--short" in sys.argv
     names = [word for word in sys.argv[1:] if not word.startswith("-")] or list(FAULTS)
     console = Console()
+    reason = "asked for by --links" if "--links" in sys.argv else refusal()
+    way = f"peers told to drop each other ({reason})" if reason else "network namespaces"
+    console.print(f"cuts: {way}")
     table = Table("fault", "seconds", "acknowledged", "anchored", "releases", "refused", "held")
     failed = 0
     with (
         tempfile.TemporaryDirectory(prefix="xinglin-faults-") as folder,
-        trial(Path(folder) / "world", console.print) as one,
+        contextlib.nullcontext() if reason else namespaces(VALIDATORS) as ground,
+        trial(Path(folder) / "world", console.print, ground) as one,
     ):
         for name in names:
             console.print(f"{name} …")
             began = time.monotonic()
             try:
                 FAULTS[name](one, short)
-                seen = one.check()
+                seen = check(one)
                 held = "yes"
             except (AssertionError, XinglinError) as error:
                 seen, held = {}, f"NO: {error}"

@@ -3,7 +3,7 @@ One network under load, and what must hold of it after whatever was done to it.
 
 Two hospital nodes submit to four go-ethereum validators. What a node acknowledged is kept
 here, with its leaf; a physician asks again and again under a grant, and each release is
-kept with the view that it was checked at. `check` then compares all of it with the chain.
+kept with the view that it was checked at. `checks.check` compares all of it with the chain.
 """
 
 import contextlib
@@ -13,38 +13,34 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
+from tests.faults.namespaces import Namespaces
+from tests.faults.peer_links import PeerLinks
 
 import xinglin._demo.world as stage
 from xinglin import access
-from xinglin._chain.checkpoints import Checkpoints
 from xinglin._chain.profile import NetworkProfile
-from xinglin._chain.rpc import RpcPool, data, quantity
+from xinglin._chain.rpc import data, quantity
 from xinglin._demo import consent, intake
 from xinglin._demo.intake import Filed, Submitted
 from xinglin._demo.records import DemoRecord
 from xinglin._demo.telling import Telling
 from xinglin._demo.world import World, built
 from xinglin._network import clique, process
-from xinglin._network.clique import Clique, CliqueNode, read_topology
+from xinglin._network.clique import Clique
 from xinglin._network.probe import ask, ask_socket
-from xinglin._tiles import tile_path
+from xinglin._network.topology import CliqueNode, read_topology
 from xinglin.consent import SignedGrant
 from xinglin.encoding import from_base64url
 from xinglin.errors import ChainError, ConsentError, ServiceError, Unreachable, XinglinError
-from xinglin.merkle import leaf_hash, root_of
-from xinglin.names import Generation
+from xinglin.grant import Grantee, Scope
 from xinglin.receipt import read as read_receipt
 from xinglin.request import Item
 
 VIEW_AGE = 15
 """Seconds: `max_view_age` of this network, so that a halt of half a minute is a long one."""
-
-ENTRY_SIZE = 64
-TILE = 256
-"""Entries of a whole tile (C2SP tlog-tiles)."""
 
 CATCH_UP_SECONDS = 150.0
 
@@ -68,6 +64,18 @@ class Release:
     view_time: int
 
 
+class Cutter(Protocol):
+    """A way to part validators, whose processes all go on."""
+
+    def cut(self, group: set[int]) -> None:
+        """Let nothing through between `group` and the others."""
+        ...
+
+    def heal(self) -> None:
+        """Let everything through again."""
+        ...
+
+
 @dataclass
 class Trial:
     """The network, its load, and what was seen."""
@@ -76,6 +84,8 @@ class Trial:
     filed: Filed
     grant: SignedGrant
     record: Submitted
+    engine: Clique
+    cutter: Cutter
     acknowledged: list[Acknowledged] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
@@ -105,7 +115,7 @@ class Trial:
 
     def start(self, *numbers: int) -> None:
         for number in numbers:
-            Clique().start(self.chain, self.validators[number - 1], self.validators)
+            self.engine.start(self.chain, self.validators[number - 1], self.validators)
 
     def wipe(self, number: int) -> None:
         """Take a validator's blocks away, and leave it its keys."""
@@ -115,19 +125,9 @@ class Trial:
         shutil.rmtree(self.chain / f"node{number}" / "geth")
         clique._init(clique.find_geth(), self.chain, self.validators[number - 1])
 
-    def cut(self, group: set[int]) -> None:
-        """Part the peer network between `group` and the others; every process goes on."""
-        self._links(group, "admin_removeTrustedPeer", "admin_removePeer")
-
-    def heal(self, group: set[int]) -> None:
-        self._links(group, "admin_addTrustedPeer", "admin_addPeer")
-
-    def _links(self, group: set[int], *methods: str) -> None:
-        for number, node in enumerate(self.validators, start=1):
-            for other_number, other in enumerate(self.validators, start=1):
-                if (number in group) != (other_number in group):
-                    for method in methods:
-                        ask_socket(self.chain / node.name / clique.SOCKET, method, [other.enode])
+    def head(self, number: int) -> int:
+        """The newest block of one validator."""
+        return quantity(ask(self.validators[number - 1].url, "eth_blockNumber"))
 
     def heads(self) -> list[int]:
         found: list[int] = []
@@ -280,90 +280,24 @@ class Trial:
         with self.world.nodes[node].client() as client:
             return dict(client.get("/v1/status"))
 
-    # -- what must hold --------------------------------------------------------------
-
-    def check(self) -> dict[str, int]:
-        """Wait until both logs are final, and compare everything. Raises `AssertionError`."""
-        for node in (0, 1):
-            self._wait_until_final(node)
-        roots = 0
-        for node in (0, 1):
-            leaves = self._leaves(node)
-            mine = [one for one in self.acknowledged if one.node == node]
-            indices = [one.index for one in mine]
-            assert len(set(indices)) == len(indices), "one place was acknowledged twice"
-            for one in mine:
-                assert one.index < len(leaves), "an acknowledged entry is not in the log"
-                assert leaves[one.index] == one.leaf, "another entry stands in its place"
-            roots += self._check_roots(node, leaves)
-        canonical = RpcPool(self.world.profile)
-        for release in self.releases:
-            age = release.at - release.view_time
-            # Clocks of blocks run a few seconds ahead or behind on a crowded machine.
-            assert age <= VIEW_AGE + 5, f"a key left on a view that was {age:.0f} s old"
-            standing = canonical.view_at(release.view_number)
-            assert "0x" + standing.hash.hex() == release.view_hash, "a key left on an orphan"
-        canonical.close()
-        return {
-            "acknowledged": len(self.acknowledged),
-            "roots": roots,
-            "releases": len(self.releases),
-            "refused": sum(self.refusals.values()),
-        }
-
-    def _wait_until_final(self, node: int) -> None:
-        ends = time.monotonic() + CATCH_UP_SECONDS
-        while True:
-            with contextlib.suppress(XinglinError):
-                status = self.status(node)
-                if status["final"]["size"] == status["sequenced"]["size"]:
-                    return
-            assert time.monotonic() < ends, f"node {node} did not drain: {self.status(node)}"
-            time.sleep(0.5)
-
-    def _leaves(self, node: int) -> list[Any]:
-        size = self.status(node)["sequenced"]["size"]
-        entries = b""
-        with self.world.nodes[node].client() as client:
-            for tile in range((size + TILE - 1) // TILE):
-                width = min(TILE, size - tile * TILE)
-                part = "" if width == TILE else f".p/{width}"
-                entries += client.get_bytes(f"/log/tile/entries/{tile_path(tile)}{part}")
-        # Each entry has its length before it, in two bytes (C2SP tlog-tiles).
-        step = ENTRY_SIZE + 2
-        assert len(entries) == size * step
-        return [leaf_hash(entries[at + 2 : at + step]) for at in range(0, len(entries), step)]
-
-    def _check_roots(self, node: int, leaves: list[Any]) -> int:
-        """Every anchored root is that of the log's own tree, on each validator alike."""
-        member = self.world.hospitals[node].member
-        seen: list[list[Any]] = []
-        for validator in self.validators:
-            pool = RpcPool(replace(self.world.profile, rpc=(validator.url,)))
-            view = pool.final_view(agree=1)
-            seen.append(Checkpoints(pool).history(member, Generation(0), at=view))
-            pool.close()
-        shortest = min(len(one) for one in seen)
-        assert all(one[:shortest] == seen[0][:shortest] for one in seen), "validators disagree"
-        sizes = [one.size for one in max(seen, key=len)]
-        assert sizes == sorted(set(sizes)), "a size was anchored twice"
-        mine = [one.index + 1 for one in self.acknowledged if one.node == node]
-        newest = max(sizes, default=0)
-        assert newest >= max(mine, default=0), "an acknowledged entry is under no checkpoint"
-        for one in max(seen, key=len):
-            assert one.anchor.root == root_of(leaves[: one.size]), "an anchored root is another's"
-        return len(sizes)
-
 
 @contextlib.contextmanager
-def trial(folder: Path, say: Callable[[str], None]) -> Iterator[Trial]:
-    """Build everything, with one patient's grant to a physician, and take it down again."""
-    original = stage.deploy
+def trial(
+    folder: Path, say: Callable[[str], None], ground: Namespaces | None = None
+) -> Iterator[Trial]:
+    """
+    Build everything, with one patient's grant to a physician, and take it down again.
+
+    On a `ground` each validator is in a namespace of its own, and cuts are made there.
+    """
+    deploy, find_engine = stage.deploy, stage.find_engine
+    engine = Clique(ground.place) if ground is not None else Clique()
 
     def deploy_strict(*given: Any, **named: Any) -> NetworkProfile:
-        return replace(original(*given, **named), max_view_age=VIEW_AGE)
+        return replace(deploy(*given, **named), max_view_age=VIEW_AGE)
 
     stage.deploy = deploy_strict  # type: ignore[assignment]
+    stage.find_engine = lambda _: engine
     stage.READY_SECONDS = 180.0
     folder.mkdir(parents=True, exist_ok=True)
     telling = Telling(Console(stderr=True), quiet=True)
@@ -377,14 +311,14 @@ def trial(folder: Path, say: Callable[[str], None]) -> Iterator[Trial]:
             intake.enrol(world, filed, records, telling, wallets=True)
             intake.submit(world, filed, records, telling)
             intake.wait_until_final(world, telling, row=False)
-            yield _granted(world, filed)
+            record, grant = _granted(world, filed)
+            cutter = ground or PeerLinks((world.folder / stage.NETWORK).resolve())
+            yield Trial(world, filed, grant, record, engine, cutter)
     finally:
-        stage.deploy = original
+        stage.deploy, stage.find_engine = deploy, find_engine
 
 
-def _granted(world: World, filed: Filed) -> Trial:
-    from xinglin.grant import Grantee, Scope
-
+def _granted(world: World, filed: Filed) -> tuple[Submitted, SignedGrant]:
     (patient, _) = filed.patients[0]
     physician = filed.physicians[1]
     record = next(one for one in filed.records if one.patient is patient)
@@ -405,4 +339,4 @@ def _granted(world: World, filed: Filed) -> Trial:
         consent.sign_in_patient(world, node, patient)
         consent.consent.give_through(node, signed)
         consent._wait_given(node, signed)
-    return Trial(world, filed, signed, record)
+    return record, signed

@@ -22,6 +22,7 @@ from xinglin._cli.signing import (
 from xinglin._cli.standing import Standing, look_at_validators
 from xinglin.canonical import JsonValue
 from xinglin.errors import ChainError, Unreachable, UsageError
+from xinglin.names import Address
 
 app = typer.Typer(
     add_completion=False,
@@ -73,6 +74,10 @@ def up(
     port: Annotated[int, typer.Option(min=0, max=65_000, help="First RPC port; 0: free ones.")] = 0,
     block_period: Annotated[int, typer.Option(min=0, help="Seconds; 0: the engine's choice.")] = 0,
     fee: Annotated[str, typer.Option(help="zero, funded or base-fee.")] = "zero",
+    fund: Annotated[
+        list[str] | None,
+        typer.Option(help="Holds coins from the beginning, where a fee is asked for. Repeatable."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Make a network, or start the one that is in the folder, and wait for its blocks."""
@@ -81,7 +86,8 @@ def up(
 
     if fee not in set(FeeRule):
         raise UsageError(f"expected a fee of {', '.join(FeeRule)}, got {fee}")
-    options = NetworkOptions(validators, chain_id, port, block_period, FeeRule(fee))
+    funded = tuple(_checksummed(one) for one in fund or ())
+    options = NetworkOptions(validators, chain_id, port, block_period, FeeRule(fee), funded)
     with steps(as_json=json) as say:
         profile = find_engine(_engine_in(data, engine)).up(data.resolve(), options, say)
     value: dict[str, JsonValue] = {
@@ -235,7 +241,6 @@ def genesis(
     Name with --account who will run `network deploy --key`: Besu refuses everybody else.
     """
     from xinglin._network.besu import BesuOptions, write_network
-    from xinglin.names import Address
 
     if engine != "qbft":
         raise UsageError(f"expected the engine qbft, got {engine}: the others need no files")
@@ -244,7 +249,7 @@ def genesis(
         validators=validators,
         chain_id=chain_id,
         subnet=subnet,
-        accounts=tuple(Address(one) for one in account or ()),
+        accounts=tuple(_checksummed(one) for one in account or ()),
     )
     with steps(as_json=json) as say:
         written = write_network(out, options, passphrase, say)
@@ -385,14 +390,9 @@ def propose_validator(
     The vote goes into the blocks that the node proposes. More than half of the validators
     must cast it; `network validator list` shows who seals since.
     """
-    from eth_utils.address import is_checksum_address
-
     from xinglin._network.votes import cast_vote
-    from xinglin.names import Address
 
-    if not is_checksum_address(address):
-        raise UsageError(f"expected an address with its checksum, got {address!r:.50}")
-    cast_vote(data.resolve(), node, Address(address), admit=not remove)
+    cast_vote(data.resolve(), node, _checksummed(address), admit=not remove)
     what = "out" if remove else "in"
     value: dict[str, JsonValue] = {"address": address, "admit": not remove, "node": node}
     output.result(value, [f"{node} votes {address} {what}"], as_json=json)
@@ -500,3 +500,12 @@ def _engine_in(folder: Path, asked: str) -> str:
     if (folder / "network.toml").exists():
         return open_network(folder / "network.toml").engine
     return asked
+
+
+def _checksummed(text: str) -> Address:
+    """Refuse an address that was mistyped: its checksum would be another."""
+    from eth_utils.address import is_checksum_address
+
+    if not is_checksum_address(text):
+        raise UsageError(f"expected an address with its checksum, got {text!r:.50}")
+    return Address(text)

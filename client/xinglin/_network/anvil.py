@@ -24,7 +24,7 @@ from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfi
 from xinglin._chain.rpc import data, quantity
 from xinglin._chain.waiting import wait_for
 from xinglin._network import process
-from xinglin._network.engine import NetworkOptions, Progress, silent
+from xinglin._network.engine import FUNDED_WEI, NetworkOptions, Progress, silent
 from xinglin._network.probe import ask
 from xinglin._network.process import Process
 from xinglin._network.profile import PROFILE_FILE, load, save
@@ -102,6 +102,8 @@ class Anvil:
         try:
             genesis = _wait_for_genesis(started, url)
             if known is None:
+                for account in options.funded:
+                    ask(url, "anvil_setBalance", [account, hex(FUNDED_WEI)])
                 _keep_first_state(folder / "anvil" / STATE_FILE, url)
             else:
                 _wait_for_fresh_blocks(url)

@@ -16,29 +16,32 @@ For tests and trials with real validators, real forks and real halts. Found by t
 
 import json
 import os
-import re
-import secrets
 import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
-
-import coincurve
-from eth_account import Account as EthAccount
-from eth_utils.address import to_checksum_address
+from typing import cast
 
 from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile
 from xinglin._chain.rpc import data, quantity
 from xinglin._chain.waiting import wait_for
 from xinglin._network import process
-from xinglin._network.engine import NetworkOptions, Progress, silent
+from xinglin._network.engine import FUNDED_WEI, NetworkOptions, Progress, silent
 from xinglin._network.probe import ask, ask_socket
 from xinglin._network.process import Process
 from xinglin._network.profile import PROFILE_FILE, load, save
-from xinglin.errors import InvalidEncoding, Unreachable, UsageError
+from xinglin._network.topology import (
+    TOPOLOGY_FILE,
+    CliqueNode,
+    Places,
+    loopback,
+    make_node,
+    read_topology,
+    write_topology,
+)
+from xinglin.errors import Unreachable, UsageError
 from xinglin.headers.clique import genesis_extra_data
 from xinglin.keys import Account
 from xinglin.names import Address
@@ -60,20 +63,15 @@ EPOCH_LENGTH = 30_000
 """Blocks after which votes lapse; the value that EIP-225 proposes."""
 
 LEAD_SECONDS = 10
-"""How far ahead the genesis time lies."""
+"""How far ahead the genesis time lies, where there is anybody to mesh with."""
 
 GAS_LIMIT = 1_000_000_000
 
 BASE_FEE = 1_000_000_000
 """Wei: one gwei, where the network asks for a price."""
 
-FUNDS = 10**24
-"""Wei that each account named at the beginning holds, where a price is asked for."""
-
 FIRST_BLOCK_SECONDS = 60.0
 MESH_SECONDS = 30.0
-LIGHT_SCRYPT = 4_096
-"""Cost of the validators' key files: go-ethereum's light setting, which takes 4 MB, not 300."""
 
 FORKS = (
     "homestead",
@@ -90,40 +88,7 @@ FORKS = (
 )
 """Rules in force from block 0, by their names in a genesis file: all up to London."""
 
-TOPOLOGY_FILE = "nodes.json"
 SOCKET = "geth.ipc"
-
-
-@dataclass(frozen=True, slots=True)
-class CliqueNode:
-    """One go-ethereum process: where it listens, and who it is."""
-
-    name: str
-    """Its folder."""
-
-    address: Address | None
-    """Its account as a validator, voted in or not; none for a node that others run."""
-
-    node_id: str
-    """Its public key on the peer network, 64 bytes in hexadecimal."""
-
-    http: int
-    peers: int
-    engine: int
-    """
-    Ports; the last is one that each node insists on and nobody uses. The first and last are 0
-    for a node that others run.
-    """
-
-    @property
-    def enode(self) -> str:
-        """Its address on the peer network."""
-        return f"enode://{self.node_id}@127.0.0.1:{self.peers}?discport=0"
-
-    @property
-    def url(self) -> str:
-        """Its JSON-RPC address."""
-        return f"http://127.0.0.1:{self.http}"
 
 
 class Clique:
@@ -131,13 +96,16 @@ class Clique:
 
     name = "clique"
 
+    def __init__(self, places: Places = loopback) -> None:
+        self._places = places
+
     def up(
         self, folder: Path, options: NetworkOptions, progress: Progress = silent
     ) -> NetworkProfile:
         """Make a network, or start the one in `folder`, and wait for blocks."""
         program = find_geth()
         known = (folder / PROFILE_FILE).exists()
-        nodes = read_topology(folder) if known else _make(folder, program, options, progress)
+        nodes = read_topology(folder) if known else self._make(folder, program, options, progress)
         ours = tuple(node for node in nodes if node.http)
         try:
             for node in ours:
@@ -152,6 +120,31 @@ class Clique:
             raise
         save(profile, folder / PROFILE_FILE)
         return profile
+
+    def _make(
+        self, folder: Path, program: str, options: NetworkOptions, progress: Progress
+    ) -> tuple[CliqueNode, ...]:
+        count = options.validators or USUAL_VALIDATORS
+        if not LEAST_VALIDATORS <= count <= MOST_VALIDATORS:
+            raise UsageError(
+                f"expected {LEAST_VALIDATORS} to {MOST_VALIDATORS} validators, got {count}"
+            )
+        progress(f"making keys of {count} validators")
+        names = [f"node{number}" for number in range(1, count + 1)]
+        accounts = [Account.generate() for _ in range(count)]
+        nodes = tuple(
+            make_node(folder, name, validator=account, host=self._places(name).host)
+            for name, account in zip(names, accounts, strict=True)
+        )
+        if options.port:
+            nodes = tuple(replace(node, http=options.port + n) for n, node in enumerate(nodes))
+        write_topology(folder, nodes)
+        genesis = _genesis(options, [account.address for account in accounts])
+        (folder / "genesis.json").write_text(json.dumps(genesis, indent=1), "ascii")
+        progress("writing the genesis block")
+        with ThreadPoolExecutor(2) as workers:
+            list(workers.map(lambda node: _init(program, folder, node), nodes))
+        return nodes
 
     def down(self, folder: Path, progress: Progress = silent) -> int:
         """Stop every node of `folder`, all at once."""
@@ -183,7 +176,7 @@ class Clique:
         _write_peers(place, node, nodes)
         settings = json.loads((folder / "genesis.json").read_bytes())
         command = _command(program or find_geth(), node, settings["config"]["chainId"])
-        return process.start(place, command)
+        return process.start(place, [*self._places(node.name).prefix, *command])
 
     # -- members' own affairs -----------------------------------------------------------
 
@@ -196,7 +189,9 @@ class Clique:
         nodes = read_topology(folder)
         program = find_geth()
         progress("making the node's key and its copy of the genesis block")
-        node = make_node(folder, f"node{len(nodes) + 1}", validator=Account.generate())
+        name = f"node{len(nodes) + 1}"
+        host = self._places(name).host
+        node = make_node(folder, name, validator=Account.generate(), host=host)
         _init(program, folder, node)
         admit(folder, node)
         self.start(folder, node, read_topology(folder), program)
@@ -211,35 +206,12 @@ def admit(folder: Path, node: CliqueNode) -> None:
         if running is not None and running.alive:
             socket = folder / other.name / SOCKET
             ask_socket(socket, "admin_addTrustedPeer", [node.enode])
-    _write_topology(folder, (*nodes, node))
-
-
-def parse_enode(text: str, *, name: str) -> CliqueNode:
-    """Read the address of a node that others run, on this machine. Raises `UsageError`."""
-    match = re.fullmatch(
-        r"enode://([0-9a-f]{128})@127\.0\.0\.1:([0-9]{1,5})(?:\?discport=0)?", text
-    )
-    if match is None:
-        raise UsageError("expected enode://<128 hexadecimal digits>@127.0.0.1:<port>")
-    return CliqueNode(name, None, match[1], http=0, peers=int(match[2]), engine=0)
+    write_topology(folder, (*nodes, node))
 
 
 def propose(folder: Path, node: CliqueNode, candidate: Address, *, admit: bool) -> None:
     """Let one validator vote for a candidate's admission or removal, in each block it seals."""
     ask_socket(folder / node.name / SOCKET, "clique_propose", [candidate, admit])
-
-
-def signers(folder: Path, node: CliqueNode) -> tuple[Address, ...]:
-    """Return who may seal now, as one node followed the votes."""
-    answer = ask_socket(folder / node.name / SOCKET, "clique_getSigners", [])
-    return tuple(Address(to_checksum_address(one)) for one in cast(list[str], answer))
-
-
-def sealing_activity(folder: Path, node: CliqueNode) -> dict[Address, int]:
-    """Return how many of the last 64 blocks each validator sealed."""
-    answer = cast(dict[str, Any], ask_socket(folder / node.name / SOCKET, "clique_status", []))
-    activity = cast(dict[str, int], answer["sealingActivity"])
-    return {Address(to_checksum_address(who)): count for who, count in activity.items()}
 
 
 def find_geth() -> str:
@@ -257,61 +229,6 @@ def find_geth() -> str:
     return found
 
 
-def read_topology(folder: Path) -> tuple[CliqueNode, ...]:
-    """Return the nodes of a network's folder. Raises `UsageError` where there are none."""
-    try:
-        items = json.loads((folder / TOPOLOGY_FILE).read_bytes())
-        return tuple(CliqueNode(**item) for item in items)
-    except OSError as error:
-        raise UsageError(f"expected a clique network in {folder}, found none") from error
-    except (ValueError, TypeError) as error:
-        raise InvalidEncoding(f"{folder / TOPOLOGY_FILE}: expected a list of nodes") from error
-
-
-def make_node(folder: Path, name: str, *, validator: Account | None) -> CliqueNode:
-    """Make a node's folder with its keys; a validator's is encrypted, its password beside it."""
-    place = folder / name
-    place.mkdir(parents=True, exist_ok=True)
-    peer_key = coincurve.PrivateKey(secrets.token_bytes(32))
-    _write_secret(place / "nodekey", peer_key.to_hex())
-    if validator is not None:
-        password = secrets.token_urlsafe(24)
-        _write_secret(place / "password", password + "\n")
-        locked = EthAccount.encrypt(validator.key, password, kdf="scrypt", iterations=LIGHT_SCRYPT)
-        store = place / "keystore"
-        store.mkdir(mode=0o700, exist_ok=True)
-        _write_secret(store / f"{validator.address.lower()[2:]}.json", json.dumps(locked))
-    http, peers, engine = process.free_ports(3)
-    node_id = peer_key.public_key.format(compressed=False)[1:].hex()
-    address = validator.address if validator is not None else None
-    return CliqueNode(name, address, node_id, http, peers, engine)
-
-
-def _make(
-    folder: Path, program: str, options: NetworkOptions, progress: Progress
-) -> tuple[CliqueNode, ...]:
-    count = options.validators or USUAL_VALIDATORS
-    if not LEAST_VALIDATORS <= count <= MOST_VALIDATORS:
-        raise UsageError(
-            f"expected {LEAST_VALIDATORS} to {MOST_VALIDATORS} validators, got {count}"
-        )
-    progress(f"making keys of {count} validators")
-    accounts = [Account.generate() for _ in range(count)]
-    nodes = tuple(
-        make_node(folder, f"node{number}", validator=account)
-        for number, account in enumerate(accounts, start=1)
-    )
-    if options.port:
-        nodes = tuple(replace(node, http=options.port + place) for place, node in enumerate(nodes))
-    _write_topology(folder, nodes)
-    genesis = _genesis(options, [account.address for account in accounts])
-    (folder / "genesis.json").write_text(json.dumps(genesis, indent=1), "ascii")
-    progress("writing the genesis block")
-    with ThreadPoolExecutor(2) as workers:
-        list(workers.map(lambda node: _init(program, folder, node), nodes))
-    return nodes
-
-
 def _genesis(options: NetworkOptions, validators: list[Address]) -> dict[str, object]:
     chain_id = options.chain_id or CHAIN_ID
     period = options.block_period or BLOCK_PERIOD
@@ -325,14 +242,13 @@ def _genesis(options: NetworkOptions, validators: list[Address]) -> dict[str, ob
         "difficulty": "0x1",
         "gasLimit": hex(GAS_LIMIT),
         "baseFeePerGas": "0x0" if zero else hex(BASE_FEE),
-        "timestamp": hex(int(time.time()) + LEAD_SECONDS),
+        "timestamp": hex(int(time.time()) + (LEAD_SECONDS if len(validators) > 1 else 0)),
         "extraData": "0x" + genesis_extra_data(validators).hex(),
-        "alloc": {address: {"balance": hex(FUNDS)} for address in options.funded},
+        "alloc": {address: {"balance": hex(FUNDED_WEI)} for address in options.funded},
     }
 
 
 def _init(program: str, folder: Path, node: CliqueNode) -> None:
-
     finished = subprocess.run(
         [program, "--datadir", ".", "--state.scheme", "hash", "init", "../genesis.json"],
         cwd=folder / node.name,
@@ -375,7 +291,7 @@ def _command(program: str, node: CliqueNode, chain_id: int) -> list[str]:
         *("--config", "geth.toml", "--datadir", ".", "--ipcpath", f"./{SOCKET}"),
         *("--nodekey", "nodekey", "--networkid", str(chain_id)),
         *("--port", str(node.peers), "--nodiscover", "--nat", "none", "--maxpeers", "1"),
-        *("--http", "--http.addr", "127.0.0.1", "--http.port", str(node.http)),
+        *("--http", "--http.addr", node.host, "--http.port", str(node.http)),
         *("--http.api", "eth,net,web3", "--authrpc.port", str(node.engine)),
         *("--syncmode", "full", "--gcmode", "archive", "--state.scheme", "hash"),
         *("--cache", "64", "--txpool.pricelimit", "1", "--rpc.txfeecap", "0"),
@@ -388,19 +304,6 @@ def _write_peers(place: Path, node: CliqueNode, nodes: tuple[CliqueNode, ...]) -
     (place / "geth.toml").write_text(
         f"[Node.P2P]\nStaticNodes = {others}\nTrustedNodes = {others}\n", "ascii"
     )
-
-
-def _write_topology(folder: Path, nodes: tuple[CliqueNode, ...]) -> None:
-    text = json.dumps([asdict(node) for node in nodes], indent=1)
-    beside = folder / f".{TOPOLOGY_FILE}"
-    beside.write_text(text + "\n", "ascii")
-    beside.replace(folder / TOPOLOGY_FILE)
-
-
-def _write_secret(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
 
 
 def _wait_for_peers(folder: Path, nodes: tuple[CliqueNode, ...]) -> None:

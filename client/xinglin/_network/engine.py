@@ -20,6 +20,9 @@ Progress = Callable[[str], None]
 
 ENGINES = ("anvil", "clique", "qbft")
 
+FUNDED_WEI = 10**24
+"""What each account holds that is named at the beginning, where a price is asked for."""
+
 
 def silent(_: str) -> None:
     """Progress for nobody."""

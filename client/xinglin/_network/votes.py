@@ -10,6 +10,7 @@ from pathlib import Path
 from xinglin._network import clique
 from xinglin._network.engine import Progress, silent
 from xinglin._network.probe import ask
+from xinglin._network.topology import CliqueNode, parse_enode, read_topology
 from xinglin.errors import UsageError
 from xinglin.names import Address
 
@@ -30,19 +31,19 @@ def cast_vote(folder: Path, node: str, candidate: Address, *, admit: bool) -> No
     clique.propose(folder, found, candidate, admit=admit)
 
 
-def admit_node(folder: Path, enode: str | None, progress: Progress = silent) -> clique.CliqueNode:
+def admit_node(folder: Path, enode: str | None, progress: Progress = silent) -> CliqueNode:
     """Admit a node to a trial network: one that exists, or a new one, which is started."""
     if enode is None:
         return clique.Clique().add_node(folder, progress)
-    node = clique.parse_enode(enode, name=f"guest{len(clique.read_topology(folder)) + 1}")
+    node = parse_enode(enode, name=f"guest{len(read_topology(folder)) + 1}")
     progress("telling every node")
     clique.admit(folder, node)
     return node
 
 
-def find_node(folder: Path, name: str) -> clique.CliqueNode:
+def find_node(folder: Path, name: str) -> CliqueNode:
     """Return a node of a trial network by its name. Raises `UsageError`."""
-    nodes = clique.read_topology(folder)
+    nodes = read_topology(folder)
     for node in nodes:
         if node.name == name:
             return node

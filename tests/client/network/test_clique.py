@@ -13,9 +13,10 @@ from xinglin._chain.rpc import NodeCondition, RpcPool, quantity
 from xinglin._chain.sender import Phase, Sender
 from xinglin._cli import main
 from xinglin._network import clique, process
-from xinglin._network.clique import Clique, find_geth, read_topology
+from xinglin._network.clique import Clique, find_geth
 from xinglin._network.engine import NetworkOptions
 from xinglin._network.probe import ask, ask_socket
+from xinglin._network.topology import make_node, parse_enode, read_topology
 from xinglin._network.votes import admit_node, cast_vote
 from xinglin._network.watching import watch
 from xinglin.errors import Unreachable, UsageError
@@ -207,7 +208,7 @@ class TestFaults:
 class TestMembership:
     def test_an_outsider_finds_no_peers_until_it_is_admitted(self, network: Network) -> None:
         nodes = read_topology(network.folder)
-        outsider = clique.make_node(network.folder, "outsider", validator=None)
+        outsider = make_node(network.folder, "outsider", validator=None)
         clique._init(find_geth(), network.folder, outsider)
         started = network.engine.start(network.folder, outsider, nodes)
         try:
@@ -288,4 +289,4 @@ class TestBadInput:
     @pytest.mark.parametrize("text", ["enode://x@127.0.0.1:1", "enode://" + "a" * 128 + "@h:1"])
     def test_an_enode_has_one_form(self, text: str) -> None:
         with pytest.raises(UsageError, match="enode"):
-            clique.parse_enode(text, name="guest")
+            parse_enode(text, name="guest")
