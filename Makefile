@@ -58,6 +58,8 @@ lock: ## resolve the pinned dependencies anew
 	  set -- $$set; name=$$1; shift; \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 	    pyproject.toml requirements/tools.in "$$@" -o requirements/$$name.txt; done
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+	  requirements/go.in -o requirements/go.txt
 	npm install --package-lock-only --silent
 
 .PHONY: help demo test check bench gas abi consortium coverage faults-network lock
