@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Never, cast
 
+import orjson
 import rfc8785
 
 from xinglin.errors import InvalidEncoding
@@ -26,15 +27,6 @@ MAX_INTEGER = 2**53 - 1
 
 MAX_DEPTH = 32
 """Nesting beyond any format of ours; keeps hostile input from exhausting the stack."""
-
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-)
-"""
-Writes what RFC 8785 asks of strings, integers, booleans and null, many times faster than the
-general library. It sorts by code point, which is the order of UTF-16 only for keys in ASCII:
-anything else goes through `rfc8785`. A test holds the two equal.
-"""
 
 
 def encode(value: JsonValue) -> bytes:
@@ -50,8 +42,12 @@ def decode(data: bytes) -> JsonValue:
     white space, another order of keys, duplicate keys, escapes that need not be,
     floats, integers out of range, lone surrogates, trailing bytes.
     """
-    value = _load(data)
+    try:
+        value = cast(JsonValue, orjson.loads(data))
+    except orjson.JSONDecodeError:
+        value = _load(data)  # which says what is wrong
     if _write(value, plain=_check(value, depth=0)) != data:
+        _load(data)
         raise InvalidEncoding("expected canonical JSON (RFC 8785), got another form of it")
     return value
 
@@ -88,13 +84,20 @@ def _load(data: bytes) -> JsonValue:
 
 
 def _write(value: JsonValue, *, plain: bool) -> bytes:
+    """
+    Write what `_check` let pass.
+
+    `orjson` writes strings, integers, booleans and null as RFC 8785 asks, many times faster
+    than the general library. It sorts by code point, which is the order of UTF-16 only for
+    keys in ASCII: anything else goes through `rfc8785`. A test holds the two equal.
+    """
     try:
         if plain:
-            return _ENCODER.encode(value).encode()
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         return rfc8785.dumps(cast(Any, value))
-    except UnicodeEncodeError as error:
+    except (UnicodeEncodeError, orjson.JSONEncodeError) as error:
         raise InvalidEncoding("expected Unicode text, got a lone surrogate") from error
-    except (rfc8785.CanonicalizationError, TypeError) as error:
+    except rfc8785.CanonicalizationError as error:
         raise InvalidEncoding(f"no canonical form: {error}") from error
 
 
@@ -118,7 +121,7 @@ _DECODER = json.JSONDecoder(
 
 def _check(value: object, depth: int) -> bool:
     """
-    Refuse what may not be signed; return whether `_ENCODER` writes it canonically.
+    Refuse what may not be signed; return whether `orjson` writes it canonically.
 
     The exact types come first: nearly everything is of them, and this runs over every
     value that is signed, logged or read.

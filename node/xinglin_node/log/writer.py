@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection, NestedTransaction
@@ -76,6 +76,13 @@ BATCH_WEIGHT = 4_000
 
 HISTORIES_KEPT = 50_000
 """Subjects whose key and counter stay in memory, so that an append reads no row."""
+
+_SET_COUNTER = (
+    update(HistoryRow.__table__)  # type: ignore[arg-type]
+    .where(HistoryRow.__table__.c.id == bindparam("row"))
+    .values(counter=bindparam("taken"))
+)
+"""Many subjects' counters in one statement."""
 
 AttestHistory = Callable[[str, HistoryFrom, HistoryTo], bytes]
 """Returns the canonical attestation of a `history` statement: kind, from, to."""
@@ -595,10 +602,10 @@ class LogWriter:
             connection.execute(insert(EntryRow), rows.entries)
         if rows.disclosures:
             connection.execute(insert(DisclosureRow), rows.disclosures)
-        table = HistoryRow.__table__
-        for history in rows.histories.values():
+        if rows.histories:
             connection.execute(
-                update(HistoryRow).where(table.c.id == history.id).values(counter=history.counter)
+                _SET_COUNTER,
+                [{"row": one.id, "taken": one.counter} for one in rows.histories.values()],
             )
         tiles = batch.edge.extend(rows.leaves)
         if tiles:
