@@ -86,8 +86,8 @@ _EDGE_PUNCTUATION: Final = frozenset("，。；：、！？,.;:!?（）()“”\
 TEST_EVERY: Final = 3
 """A note whose number this divides is test: a third of the notes."""
 
-TRAINING_ONLY: Final = "x"
-"""The letter of notes that were written for training alone, after the test part was closed."""
+TRAINING_ONLY: Final = ("q", "r", "x")
+"""The letters of notes that were written for training alone, after the test part was closed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,13 @@ from xinglin_ml.corpora.markup import AnnotatedSentence
 Kind = Literal["outpatient", "prevention", "supplement"]
 Split = Literal["train", "test"]
 
+SOURCES: Final[dict[Kind, tuple[str, ...]]] = {
+    "outpatient": ("outpatient.txt",),
+    "prevention": ("prevention.txt",),
+    "supplement": ("supplement.txt", "supplement_mixed.txt", "supplement_prevention.txt"),
+}
+"""The files of each kind."""
+
 KINDS: Final[tuple[Kind, ...]] = ("outpatient", "prevention")
 """The kinds with a test part. `supplement` mixes both and is for training only."""
 
@@ -32,10 +39,11 @@ def source(name: str) -> str:
 
 def sentences(kind: Kind, split: Split | None = None) -> Iterator[AnnotatedSentence]:
     """
-    Yield the sentences of one kind in the order of the file; of one split where it is given.
+    Yield the sentences of one kind in the order of its files; of one split where it is given.
 
     Raises `xinglin.errors.InvalidEncoding` where the file breaks its markup.
     """
-    for sentence in markup.parse(source(f"{kind}.txt")):
-        if split is None or sentence.split == split:
-            yield sentence
+    for name in SOURCES[kind]:
+        for sentence in markup.parse(source(name)):
+            if split is None or sentence.split == split:
+                yield sentence
