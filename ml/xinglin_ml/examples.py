@@ -154,7 +154,7 @@ def lexicon_of(
 def fold_of(place: int, document: Document, folds: int) -> int:
     """Return the fold of a document; own sentences go with their note, lest it leak to itself."""
     note = document.id.split("-")[0]
-    if note[:1] in "opx" and note[1:].isdigit():
+    if note[:1] in "opqrx" and note[1:].isdigit():
         return int(note[1:]) % folds
     return place % folds
 
