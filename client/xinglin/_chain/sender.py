@@ -242,13 +242,19 @@ class Sender:
     def deliver(
         self, signed: SignedTransaction, *, final: bool = False, timeout: float = 60.0
     ) -> TransactionState:
-        """Send `signed` as often as it takes and wait for it. Raises as `send`."""
+        """
+        Send `signed` as often as it takes and wait for it. Raises as `send`.
+
+        The node that answers next must have the block too: what is built on this transaction
+        would otherwise be refused by a node that has not heard of it.
+        """
         wanted = {Phase.FINAL} if final else {Phase.MINED, Phase.FINAL}
 
         def look() -> TransactionState | None:
             state = self.state(signed)
             if state.phase in wanted:
-                return state
+                seen = self.pool.request("eth_getTransactionReceipt", ["0x" + signed.hash.hex()])
+                return state if seen is not None else None
             if state.superseded:
                 raise TransactionLost(
                     f"another transaction took nonce {signed.nonce} of {signed.sender}"
