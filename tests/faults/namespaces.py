@@ -13,6 +13,7 @@ is pulled. It takes root and Debian's iproute2; `refusal` says what is missing.
 
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -88,6 +89,9 @@ class Namespaces:
     def remove(self) -> None:
         """Take everything down; what was never made is passed over."""
         for number in range(1, self.count + 1):
+            # The cable first: with the namespace it would go only some time later.
+            with contextlib.suppress(OSError):
+                _ip("link", "delete", f"{self.name}v{number}")
             with contextlib.suppress(OSError):
                 _ip("netns", "delete", self.namespace(number))
         with contextlib.suppress(OSError):
@@ -97,7 +101,7 @@ class Namespaces:
 @contextlib.contextmanager
 def namespaces(count: int) -> Iterator[Namespaces]:
     """Make namespaces for `count` validators, and take them away. Raises `OSError`."""
-    ground = Namespaces(f"xl{os.getpid()}", f"{NETWORK}.{os.getpid() % 256}", count)
+    ground = Namespaces(f"xl{secrets.token_hex(3)}", f"{NETWORK}.{os.getpid() % 256}", count)
     try:
         ground.make()
         yield ground
