@@ -17,7 +17,7 @@ have it, and on networks with a price of zero some engines do not pass it on at 
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, cast
 
@@ -111,6 +111,9 @@ class TransactionState:
     """Lost for good: a final block has another transaction with its nonce."""
 
     gas_used: int = 0
+
+    first_knows: bool = False
+    """Whether the node that is asked first has it in a block: others may be ahead of it."""
 
 
 PENDING = TransactionState(Phase.PENDING)
@@ -245,16 +248,15 @@ class Sender:
         """
         Send `signed` as often as it takes and wait for it. Raises as `send`.
 
-        The node that answers next must have the block too: what is built on this transaction
-        would otherwise be refused by a node that has not heard of it.
+        The node that is asked first must have it in a block too: what is built on this
+        transaction would otherwise be refused by a node that has not heard of it.
         """
         wanted = {Phase.FINAL} if final else {Phase.MINED, Phase.FINAL}
 
         def look() -> TransactionState | None:
             state = self.state(signed)
-            if state.phase in wanted:
-                seen = self.pool.request("eth_getTransactionReceipt", ["0x" + signed.hash.hex()])
-                return state if seen is not None else None
+            if state.phase in wanted and state.first_knows:
+                return state
             if state.superseded:
                 raise TransactionLost(
                     f"another transaction took nonce {signed.nonce} of {signed.sender}"
@@ -283,7 +285,8 @@ def transaction_state(
     ]
     if states:
         # Nodes on two sides of a fork name two blocks; the one that stands counts.
-        return max(states, key=lambda state: _ORDER.index(state.phase))
+        furthest = max(states, key=lambda state: _ORDER.index(state.phase))
+        return replace(furthest, first_knows=isinstance(receipts[0], dict))
     known = pool.each("eth_getTransactionByHash", asked)
     if any(isinstance(answer, dict) for answer in known):
         return PENDING

@@ -104,6 +104,21 @@ class TestFailover:
         assert "eth_sendRawTransaction" in one.asked
         assert "eth_sendRawTransaction" in two.asked
 
+    def test_it_waits_for_the_node_that_is_asked_first(
+        self, chain: NetworkProfile, between: MakeNode
+    ) -> None:
+        # Or what is built on it is refused by a node that has not heard of it.
+        late = between()
+        pool = RpcPool(replace(chain, rpc=(late.url, chain.rpc[0])))
+        unheard = [None] * 5
+        late.replace["eth_getTransactionReceipt"] = lambda _, result: (
+            unheard.pop() if unheard else result
+        )
+        sender = Sender(pool, Account.generate())
+        signed = sender.build_and_sign(SOMEWHERE)
+        assert sender.deliver(signed).phase is not Phase.LOST
+        assert not unheard
+
     def test_no_node_is_a_clear_error(self, chain: NetworkProfile) -> None:
         url = f"http://127.0.0.1:{free_ports(1)[0]}"
         with pytest.raises(Unreachable, match=url):
