@@ -30,6 +30,7 @@ from xinglin._cli.signing import (
     KeyOption,
     NetworkOption,
     PassphraseOption,
+    checksummed,
     decimal,
     digest_bytes,
     open_account,
@@ -212,7 +213,7 @@ def change(
             call = consortium.apply_change(decimal(value, "a change"))
             said = f"change {value} applied"
         elif what == "end-account":
-            call = consortium.end_account(_address(value))
+            call = consortium.end_account(checksummed(value))
             said = f"account {value} ended"
         else:
             kind = _change(what)
@@ -274,7 +275,7 @@ def _payload(
     if kind is Kind.ADMIT:
         return _admission(institution)
     if kind is Kind.SUCCEED:
-        return succession(_address(successor))
+        return succession(checksummed(successor))
     if concerned is None:
         raise UsageError(f"expected --member: {kind.text} concerns one")
     if kind is Kind.REPLACE_ACCOUNTS:
@@ -312,7 +313,7 @@ def _change_payload(what: Change, value: str) -> bytes:
         return new_encryption_key(from_base64url(value))
     if what is Change.URL:
         return new_url(value)
-    return new_validator(_address(value))
+    return new_validator(checksummed(value))
 
 
 def _new_account(text: str) -> NewAccount:
@@ -324,15 +325,7 @@ def _new_account(text: str) -> NewAccount:
                 f"expected ADDRESS=powers of {', '.join(p.text for p in Power)}, got {text!r:.80}"
             )
         powers |= Power[name.upper()]
-    return NewAccount(_address(address), powers)
-
-
-def _address(text: str) -> Address:
-    from eth_utils.address import is_checksum_address
-
-    if not is_checksum_address(text):
-        raise UsageError(f"expected an address with its checksum, got {text!r:.50}")
-    return Address(text)
+    return NewAccount(checksummed(address), powers)
 
 
 def _proposed(pool: RpcPool, consortium: Consortium, proposer: Address, block: View | None) -> int:

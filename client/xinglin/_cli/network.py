@@ -13,6 +13,7 @@ from xinglin._cli.signing import (
     DEFAULT_FOLDER,
     NetworkOption,
     PassphraseOption,
+    checksummed,
     open_account,
     open_network,
     open_pool,
@@ -22,7 +23,6 @@ from xinglin._cli.signing import (
 from xinglin._cli.standing import Standing, look_at_validators
 from xinglin.canonical import JsonValue
 from xinglin.errors import ChainError, Unreachable, UsageError
-from xinglin.names import Address
 
 app = typer.Typer(
     add_completion=False,
@@ -86,7 +86,7 @@ def up(
 
     if fee not in set(FeeRule):
         raise UsageError(f"expected a fee of {', '.join(FeeRule)}, got {fee}")
-    funded = tuple(_checksummed(one) for one in fund or ())
+    funded = tuple(checksummed(one) for one in fund or ())
     options = NetworkOptions(validators, chain_id, port, block_period, FeeRule(fee), funded)
     with steps(as_json=json) as say:
         profile = find_engine(_engine_in(data, engine)).up(data.resolve(), options, say)
@@ -249,7 +249,7 @@ def genesis(
         validators=validators,
         chain_id=chain_id,
         subnet=subnet,
-        accounts=tuple(_checksummed(one) for one in account or ()),
+        accounts=tuple(checksummed(one) for one in account or ()),
     )
     with steps(as_json=json) as say:
         written = write_network(out, options, passphrase, say)
@@ -392,7 +392,7 @@ def propose_validator(
     """
     from xinglin._network.votes import cast_vote
 
-    cast_vote(data.resolve(), node, _checksummed(address), admit=not remove)
+    cast_vote(data.resolve(), node, checksummed(address), admit=not remove)
     what = "out" if remove else "in"
     value: dict[str, JsonValue] = {"address": address, "admit": not remove, "node": node}
     output.result(value, [f"{node} votes {address} {what}"], as_json=json)
@@ -500,12 +500,3 @@ def _engine_in(folder: Path, asked: str) -> str:
     if (folder / "network.toml").exists():
         return open_network(folder / "network.toml").engine
     return asked
-
-
-def _checksummed(text: str) -> Address:
-    """Refuse an address that was mistyped: its checksum would be another."""
-    from eth_utils.address import is_checksum_address
-
-    if not is_checksum_address(text):
-        raise UsageError(f"expected an address with its checksum, got {text!r:.50}")
-    return Address(text)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from eth_utils.address import is_checksum_address
 
 from xinglin._chain.contract import Call
 from xinglin._chain.profile import NetworkProfile
@@ -18,12 +19,14 @@ from xinglin.canonical import JsonValue
 from xinglin.encoding import from_base64url
 from xinglin.errors import KeyFileError, UsageError
 from xinglin.keys import Account, read_key_file
+from xinglin.names import Address
 
 __all__ = [
     "DEFAULT_FOLDER",
     "KeyOption",
     "NetworkOption",
     "PassphraseOption",
+    "checksummed",
     "decimal",
     "digest_bytes",
     "open_account",
@@ -54,6 +57,13 @@ KeyOption = Annotated[
         help="Key file of the account that signs and sends; its owner's node made it.",
     ),
 ]
+
+
+def checksummed(text: str) -> Address:
+    """Read an address. One that was mistyped has another checksum: raises `UsageError`."""
+    if not is_checksum_address(text):
+        raise UsageError(f"expected an address with its checksum, got {text!r:.50}")
+    return Address(text)
 
 
 def open_network(network: Path | None) -> NetworkProfile:
