@@ -143,10 +143,7 @@ def show(
     from xinglin_ml.syndrome import shipped_counts
     from xinglin_ml.terminology_store import current
 
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{file.name}: expected UTF-8") from error
+    text = _note(file)
     method = _method(model, "diagnostic", 1)
     spans = list(method(text))
     found = shown.readings(text, spans, current())
@@ -161,6 +158,14 @@ def show(
         typer.echo(json.dumps(_readings(text, found, suggestions), ensure_ascii=False))
     else:
         Console().print(shown.terminal(text, found, suggestions))
+
+
+def _note(file: Path) -> str:
+    """Read a note as it was written: its line ends are kept, as offsets count them."""
+    try:
+        return file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{file.name}: expected UTF-8") from error
 
 
 def _readings(text: str, found: Any, suggestions: Any) -> dict[str, object]:
@@ -226,7 +231,7 @@ def correct(
 
     listed, _ = decode_output(found.read_bytes())
     old = [Span(s.start, s.end, s.label) for s in listed]
-    spans = apply(note.read_bytes().decode(), old, edits_of(edits.read_bytes()))
+    spans = apply(_note(note), old, edits_of(edits.read_bytes()))
     output.write_bytes(encode_output(spans_of(spans), new_salt()))
     shown = {"before": len(old), "after": len(spans), "output": str(output)}
     line = f"{len(old)} spans before, {len(spans)} after: {output}"

@@ -10,12 +10,12 @@ anything but text and spans.
 """
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from xinglin.errors import UsageError
+from xinglin import canonical
+from xinglin.errors import InvalidEncoding, UsageError
 from xinglin.grant import Terms
 from xinglin.hashes import Digest
 from xinglin.purposes import RESEARCH_PURPOSE
@@ -104,24 +104,30 @@ def edits_of(data: bytes) -> list[Edit]:
     place, `{"change": 1, "to": [6, 8, "症状"]}`, in a JSON array. Raises `UsageError`.
     """
     try:
-        return [_edit(one) for one in json.loads(data)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [_edit(one) for one in cast(Any, canonical.parse(data))]
+    except (InvalidEncoding, ValueError, TypeError) as error:
         raise UsageError("expected a JSON array of remove, add and change") from error
 
 
 def _edit(value: Any) -> Edit:
     if set(value) == {"remove"}:
-        return Remove(int(value["remove"]))
+        return Remove(_place(value["remove"]))
     if set(value) == {"add"}:
         return Add(_span(value["add"]))
     if set(value) == {"change", "to"}:
-        return Change(int(value["change"]), _span(value["to"]))
+        return Change(_place(value["change"]), _span(value["to"]))
     raise ValueError("neither remove, add nor change")
 
 
 def _span(value: Any) -> Span:
     start, end, label = value
-    return Span(int(start), int(end), str(label))
+    return Span(_place(start), _place(end), str(label))
+
+
+def _place(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("a place is an integer")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,20 @@ class TestCommand:
         ]  # fmt: skip
         assert salt != bytes(32)  # or two digests would tell which spans are the same
 
-    @pytest.mark.parametrize("data", [b"", b"{}x", b'[{"move": 1}]', b'[{"add": [1]}]', b"[3]"])
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"{}x",
+            b'[{"move": 1}]',
+            b'[{"add": [1]}]',
+            b"[3]",
+            b'[{"remove": 1.5}]',
+            b'[{"remove": "0"}]',
+            b'[{"remove": true}]',
+            b'[{"remove": 0, "remove": 1}]',
+        ],
+    )
     def test_another_file_of_edits_is_refused(self, data: bytes) -> None:
         with pytest.raises(UsageError):
             edits_of(data)
