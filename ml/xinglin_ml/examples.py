@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from xinglin_ml.annotation import Document, Span, flat
 from xinglin_ml.characters import Ids, Vocabulary
 from xinglin_ml.corpora import medical_qa, own, package_insert, tcm_literature
+from xinglin_ml.corpora.markup import TRAINING_ONLY
 from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.lexicon import SCALE, Example, FoldedLexicon, build, columns_of
 from xinglin_ml.schema import SCHEMES, SUBTYPES, TO_DIAGNOSTIC
@@ -85,9 +86,8 @@ def own_documents(kind: str, split: str, *, joined: bool) -> list[Document]:
     """Return the project's own sentences; `joined` gives whole notes instead."""
     documents: list[Document] = []
     group: dict[str, list[tuple[str, tuple[Span, ...]]]] = {}
-    # The supplement is for training only, whole; the others are split by note.
-    part = None if kind == "supplement" else ("train" if split == "train" else "test")
-    chosen = own.sentences(cast("own.Kind", kind), cast("own.Split | None", part))
+    part = "train" if split == "train" else "test"
+    chosen = own.sentences(cast("own.Kind", kind), cast("own.Split", part))
     for number, sentence in enumerate(chosen):
         spans = tuple(
             sorted(
@@ -154,7 +154,7 @@ def lexicon_of(
 def fold_of(place: int, document: Document, folds: int) -> int:
     """Return the fold of a document; own sentences go with their note, lest it leak to itself."""
     note = document.id.split("-")[0]
-    if note[:1] in "opqrx" and note[1:].isdigit():
+    if note[:1] in ("o", "p", *TRAINING_ONLY) and note[1:].isdigit():
         return int(note[1:]) % folds
     return place % folds
 
