@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from xinglin._chain.contract import Call
-from xinglin._chain.rpc import RpcPool
+from xinglin._chain.profile import FeeRule
+from xinglin._chain.rpc import RpcPool, quantity
 from xinglin._chain.sender import Phase, Sender
 from xinglin._network import process
 from xinglin._network.anvil import Anvil, find_anvil
-from xinglin._network.engine import NetworkOptions, find_engine
+from xinglin._network.engine import FUNDED_WEI, NetworkOptions, find_engine
 from xinglin._network.profile import load
 from xinglin.errors import ChainError, Unreachable, UsageError
 from xinglin.keys import Account
@@ -60,6 +61,17 @@ class TestLifeOfANetwork:
         again = Sender(RpcPool(profile), sender.account)
         assert again.deliver(signed, final=True).phase is Phase.FINAL
         assert again.next_nonce() == 1
+
+    def test_an_account_that_was_named_holds_coins_after_a_restart_too(
+        self, engine: Anvil, tmp_path: Path
+    ) -> None:
+        rich = Account.generate()
+        options = NetworkOptions(fee=FeeRule.FUNDED, funded=(rich.address,))
+        for _ in range(2):
+            pool = RpcPool(engine.up(tmp_path, options))
+            asked = [rich.address, "latest"]
+            assert quantity(pool.request("eth_getBalance", asked)) == FUNDED_WEI
+            engine.down(tmp_path)
 
     def test_down_leaves_no_process_and_no_pid_file(self, engine: Anvil, tmp_path: Path) -> None:
         engine.up(tmp_path, NetworkOptions())
