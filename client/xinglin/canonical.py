@@ -47,7 +47,7 @@ def decode(data: bytes) -> JsonValue:
     except orjson.JSONDecodeError:
         value = _load(data)  # which says what is wrong
     if _write(value, plain=_check(value, depth=0)) != data:
-        _load(data)
+        _load(data)  # refuses a duplicate key by name
         raise InvalidEncoding("expected canonical JSON (RFC 8785), got another form of it")
     return value
 
