@@ -45,6 +45,10 @@ GIVEN_SECONDS = 60.0
 class Granted:
     """Two grants, and who may open under them."""
 
+    inside: list[Submitted]
+    """Records that the grant for treatment names: all of the patient's but the last."""
+
+    outside: Submitted
     treatment: SignedGrant
     research: SignedGrant
     physician: Staff
@@ -78,7 +82,7 @@ def give(world: World, filed: Filed, telling: Telling) -> Granted:
     (treated, _), (studied, _) = filed.patients[:2]
     physician = filed.physicians[1]
     researcher = world.institute.staff("顾青田", "researcher", world.domain)
-    theirs = sorted((one.record for one in filed.records if one.patient is treated), key=str)
+    *inside, outside = [one for one in filed.records if one.patient is treated]
     treatment = sign_grant_of(
         world,
         treated,
@@ -87,7 +91,11 @@ def give(world: World, filed: Filed, telling: Telling) -> Granted:
             member=second.member, role="physician", account=physician.account.address, project=None
         ),
         scope=Scope(
-            records=tuple(theirs[:-1]), categories=None, from_=None, to=None, versions="all"
+            records=tuple(sorted((one.record for one in inside), key=str)),
+            categories=None,
+            from_=None,
+            to=None,
+            versions="all",
         ),
         purposes=("TREAT",),
     )
@@ -114,7 +122,7 @@ def give(world: World, filed: Filed, telling: Telling) -> Granted:
             _wait_given(node, signed)
     telling.row("a patient grants a physician of another hospital", "given, for treatment")
     telling.row("a patient grants a researcher", "given, for health research, not commercial")
-    return Granted(treatment, research, physician, researcher)
+    return Granted(inside, outside, treatment, research, physician, researcher)
 
 
 def sign_grant_of(
@@ -175,10 +183,8 @@ def open_granted(
     world: World, filed: Filed, granted: Granted, folder: Path, telling: Telling
 ) -> Openings:
     """Each opens what was granted, and is refused what was not, with the term that refused."""
-    (treated, _), (studied, _) = filed.patients[:2]
-    theirs = [one for one in filed.records if one.patient is treated]
-    last = max(theirs, key=lambda one: str(one.record))
-    inside = [one for one in theirs if one is not last]
+    _, (studied, _) = filed.patients[:2]
+    inside = granted.inside
     notes = [one for one in filed.records if one.patient is studied]
     with world.nodes[0].client() as node:
         granted.physician.sign_in(node, world.trust.chain_id)
@@ -188,7 +194,9 @@ def open_granted(
         telling.row(
             "the physician asks for a note that was not granted",
             refused(
-                lambda: _ask(world, node, granted.physician, granted.treatment, [last], "TREAT")
+                lambda: _ask(
+                    world, node, granted.physician, granted.treatment, [granted.outside], "TREAT"
+                )
             ),
         )
         telling.row(
@@ -267,10 +275,9 @@ def open_as_care(world: World, filed: Filed, folder: Path, telling: Telling) -> 
     return answer
 
 
-def revoke(world: World, filed: Filed, granted: Granted, telling: Telling) -> None:
+def revoke(world: World, granted: Granted, telling: Telling) -> None:
     """The patient shows the tear-off; the next opening is refused, before the chain has it."""
-    (treated, _) = filed.patients[0]
-    theirs = [one for one in filed.records if one.patient is treated][:1]
+    asked = granted.inside[:1]
     with world.nodes[0].client() as node:
         consent.revoke_through(node, granted.treatment.id, granted.treatment.revocation)
         telling.row("the patient revokes", "the node was shown the signed revocation")
@@ -278,7 +285,7 @@ def revoke(world: World, filed: Filed, granted: Granted, telling: Telling) -> No
         telling.row(
             "the physician asks once more, at once",
             refused(
-                lambda: _ask(world, node, granted.physician, granted.treatment, theirs, "TREAT")
+                lambda: _ask(world, node, granted.physician, granted.treatment, asked, "TREAT")
             ),
         )
         ends = time.monotonic() + GIVEN_SECONDS
@@ -292,7 +299,7 @@ def revoke(world: World, filed: Filed, granted: Granted, telling: Telling) -> No
         telling.row(
             "the physician asks when the chain has it",
             refused(
-                lambda: _ask(world, node, granted.physician, granted.treatment, theirs, "TREAT")
+                lambda: _ask(world, node, granted.physician, granted.treatment, asked, "TREAT")
             ),
         )
 

@@ -66,7 +66,7 @@ def _consent(world: World, filed: Filed, telling: Telling) -> None:
     with telling.chapter("openings"), tempfile.TemporaryDirectory(dir=world.folder) as folder:
         openings = consent.open_granted(world, filed, granted, Path(folder), telling)
     with telling.chapter("revocation"):
-        consent.revoke(world, filed, granted, telling)
+        consent.revoke(world, granted, telling)
         consent.look(world, filed, telling)
     with telling.chapter("audit"):
         bundles = audit.fetch_bundles(world, filed, granted, openings)
