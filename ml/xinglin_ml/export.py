@@ -26,6 +26,9 @@ from xinglin_ml.provenance import CARD, DECODING, LEXICON, MODEL, VOCABULARY, wr
 from xinglin_ml.schema import SCHEMES, SUBTYPES
 from xinglin_ml.tagging import Tagging
 
+WEIGHTS = Path(__file__).parent.parent / "xinglin_weights"
+"""What ships is exported to the distribution beside this one."""
+
 
 def tagger_of(run: Path) -> Tagger:
     """Return the model of a finished run with its averaged weights."""
@@ -122,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--target", type=Path)
     given = parser.parse_args(arguments)
-    target = given.target or Path(__file__).parent / "weights" / given.name
+    target = given.target or WEIGHTS / given.name
     export(
         cache_folder(given.cache) / given.run,
         target,

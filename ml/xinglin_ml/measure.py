@@ -23,7 +23,7 @@ from xinglin_ml.annotation import Document, Span
 from xinglin_ml.configuration import data_folder
 from xinglin_ml.evaluate import Spans, report, score
 from xinglin_ml.examples import CorpusUse, own_documents, read
-from xinglin_ml.predict import SHIPPED, WEIGHTS, OnnxScorer, load_model
+from xinglin_ml.predict import OnnxScorer, load_model, shipped_folder
 from xinglin_ml.reading import Reader
 from xinglin_ml.schema import SCHEMES
 from xinglin_ml.syndrome import rank, shipped_counts
@@ -118,13 +118,13 @@ def int8_cost(reader: Reader, whole: Path, data: Path) -> dict[str, float]:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Score a model as it ships.")
-    parser.add_argument("--model", type=Path, default=WEIGHTS / SHIPPED)
+    parser.add_argument("--model", type=Path, default=None)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--float32", type=Path, help="the same model in float32")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     data = data_folder(given.data)
-    model = load_model(given.model, threads=2)
+    model = load_model(given.model or shipped_folder(), threads=2)
     found = measure(model.reader, data)
     found["model"] = model.manifest.digest.text
     if given.float32 is not None:

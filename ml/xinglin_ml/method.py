@@ -16,7 +16,7 @@ from typing import Protocol
 
 from xinglin_ml.annotation import Span
 from xinglin_ml.errors import ConfigurationError
-from xinglin_ml.predict import SHIPPED, WEIGHTS, LoadedModel, load_model
+from xinglin_ml.predict import LoadedModel, load_model, shipped_folder
 from xinglin_ml.provenance import MANIFEST
 from xinglin_ml.windows import LONGEST
 
@@ -116,7 +116,7 @@ def open_method(model: str | None, *, scheme: str = "diagnostic", threads: int =
     Raises `ConfigurationError` for a scheme that the model has not, and where a model of
     Hugging Face is asked for without torch and transformers.
     """
-    folder = WEIGHTS / SHIPPED if model is None else Path(model)
+    folder = shipped_folder() if model is None else Path(model)
     if (folder / MANIFEST).exists() or model is None:
         return Method(load_model(folder, threads=threads), scheme)
     try:

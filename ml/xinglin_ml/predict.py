@@ -11,6 +11,7 @@ import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,6 @@ from xinglin_ml.reading import Reader
 from xinglin_ml.schema import SUBTYPES
 from xinglin_ml.tagging import Tagging
 
-WEIGHTS = Path(__file__).parent / "weights"
-"""Where models that ship are kept."""
-
 SHIPPED = "xinglin-small"
 """The model that is used unless another is named."""
 
@@ -50,8 +48,27 @@ class LoadedModel:
 
 
 def load_shipped(name: str = SHIPPED, *, threads: int = 1) -> LoadedModel:
-    """Load a model that ships with the package."""
-    return load_model(WEIGHTS / name, threads=threads)
+    """Load a model that ships. Raises as `shipped_folder` and `load_model` do."""
+    return load_model(shipped_folder(name), threads=threads)
+
+
+def shipped_folder(name: str = SHIPPED) -> Path:
+    """
+    Return the folder of a model that ships, in the distribution of the weights.
+
+    Raises `WeightsError` where that distribution is not installed, or has no such model.
+    """
+    try:
+        weights = resources.files("xinglin_weights")
+    except ModuleNotFoundError as error:
+        raise WeightsError(
+            "the weights are not installed: `pip install ./ml` in the project's folder, "
+            "or name another model in XINGLIN_NER_MODEL"
+        ) from error
+    folder = Path(str(weights / name))
+    if not folder.is_dir():
+        raise WeightsError(f"no model {name} ships with the weights that are installed")
+    return folder
 
 
 def load_model(folder: Path, *, threads: int = 1) -> LoadedModel:

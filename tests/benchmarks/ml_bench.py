@@ -30,7 +30,7 @@ from xinglin_ml.configuration import data_folder
 from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.evaluate import score
 from xinglin_ml.examples import CorpusUse, read
-from xinglin_ml.predict import SHIPPED, WEIGHTS, load_model
+from xinglin_ml.predict import load_model, shipped_folder
 from xinglin_ml.schema import SCHEMES
 from xinglin_ml.silver import tag, terms_of
 from xinglin_ml.tagging import Tagging
@@ -62,10 +62,10 @@ def median_seconds(work: Callable[[], object], rounds: int) -> float:
 def ours(rounds: int) -> dict[str, float]:
     """Time the shipped model."""
     load = median_seconds(
-        lambda: load_model(WEIGHTS / SHIPPED).reader.read(["头痛"], SCHEME), rounds
+        lambda: load_model(shipped_folder()).reader.read(["头痛"], SCHEME), rounds
     )
-    one = load_model(WEIGHTS / SHIPPED).reader
-    two = load_model(WEIGHTS / SHIPPED, threads=2).reader
+    one = load_model(shipped_folder()).reader
+    two = load_model(shipped_folder(), threads=2).reader
     batch = sentences(BATCH)
     two.read(batch[:20], SCHEME)
     single = median_seconds(lambda: [one.read([s], SCHEME) for s in batch[:20]], rounds) / 20
@@ -192,7 +192,7 @@ def measure(rounds: int, peer_documents: int) -> dict[str, dict[str, float]]:
     use = CorpusUse(SCHEME, (SCHEME,))
     train = read(use, data, "train").by_head[SCHEME]
     dev = read(use, data, "dev").by_head[SCHEME]
-    reader = load_model(WEIGHTS / SHIPPED, threads=2).reader
+    reader = load_model(shipped_folder(), threads=2).reader
     predicted = reader.read([d.text for d in dev], SCHEME)
     found["xinglin"]["strict_f1"] = score([d.spans for d in dev], predicted).f1
     found["crf"] = crf(train[:peer_documents], dev, rounds)

@@ -15,7 +15,7 @@ from xinglin_ml.annotation import Span
 from xinglin_ml.errors import ConfigurationError, ManifestError, WeightsError
 from xinglin_ml.method import Method, NamedMethod, open_method
 from xinglin_ml.method import load as shipped_method
-from xinglin_ml.predict import SHIPPED, WEIGHTS, LoadedModel, load_model
+from xinglin_ml.predict import LoadedModel, load_model, load_shipped, shipped_folder
 from xinglin_ml.provenance import MANIFEST, ModelManifest
 from xinglin_ml.schema import SCHEMES
 
@@ -36,7 +36,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def model() -> LoadedModel:
-    return load_model(WEIGHTS / SHIPPED)
+    return load_model(shipped_folder())
 
 
 def keys(found: list[list[Span]]) -> list[list[tuple[int, int, str]]]:
@@ -80,7 +80,7 @@ class TestSameEverywhere:
         assert together == alone
 
     def test_one_thread_and_two_read_alike(self, model: LoadedModel) -> None:
-        two = load_model(WEIGHTS / SHIPPED, threads=2)
+        two = load_model(shipped_folder(), threads=2)
         assert two.reader.read(TEXTS, "diagnostic") == model.reader.read(TEXTS, "diagnostic")
 
     def test_the_length_of_a_neighbour_changes_nothing(self, model: LoadedModel) -> None:
@@ -102,7 +102,7 @@ class TestMethod:
         assert [s.key for s in method(NOTE)] == keys(method.batch([NOTE, NOTE]))[1]
 
     def test_the_digest_of_the_manifest_is_that_of_the_file(self) -> None:
-        data = (WEIGHTS / SHIPPED / MANIFEST).read_bytes()
+        data = (shipped_folder() / MANIFEST).read_bytes()
         assert hashlib.sha256(data).digest() == hashlib.sha256(shipped_method().manifest).digest()
 
     def test_a_scheme_that_the_model_has_not_is_refused(self, model: LoadedModel) -> None:
@@ -119,17 +119,17 @@ class TestMethod:
 
 class TestFiles:
     def test_the_model_that_ships_is_small(self) -> None:
-        total = sum(p.stat().st_size for p in (WEIGHTS / SHIPPED).iterdir())
+        total = sum(p.stat().st_size for p in shipped_folder().iterdir())
         assert total <= 16 * 2**20
 
     def test_the_manifest_is_read_as_it_was_written(self) -> None:
-        data = (WEIGHTS / SHIPPED / MANIFEST).read_bytes()
+        data = (shipped_folder() / MANIFEST).read_bytes()
         assert ModelManifest.from_bytes(data).to_bytes() == data
 
     @pytest.mark.parametrize("name", ["model.onnx", "lexicon.json", "vocabulary.json"])
     def test_an_altered_file_is_refused(self, tmp_path: Path, name: str) -> None:
         folder = tmp_path / "model"
-        shutil.copytree(WEIGHTS / SHIPPED, folder)
+        shutil.copytree(shipped_folder(), folder)
         data = bytearray((folder / name).read_bytes())
         data[len(data) // 2] ^= 1
         (folder / name).write_bytes(bytes(data))
@@ -138,14 +138,25 @@ class TestFiles:
 
     def test_a_missing_file_is_refused(self, tmp_path: Path) -> None:
         folder = tmp_path / "model"
-        shutil.copytree(WEIGHTS / SHIPPED, folder)
+        shutil.copytree(shipped_folder(), folder)
         (folder / "lexicon.json").unlink()
         with pytest.raises(WeightsError, match="missing"):
             load_model(folder)
 
+    def test_weights_that_are_not_installed_are_asked_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "xinglin_weights", None)
+        with pytest.raises(WeightsError, match="pip install"):
+            load_shipped()
+
+    def test_a_model_that_does_not_ship_is_named(self) -> None:
+        with pytest.raises(WeightsError, match="no model xinglin-large"):
+            load_shipped("xinglin-large")
+
     def test_a_name_that_leaves_the_folder_is_refused(self, tmp_path: Path) -> None:
         folder = tmp_path / "model"
-        shutil.copytree(WEIGHTS / SHIPPED, folder)
+        shutil.copytree(shipped_folder(), folder)
         manifest = json.loads((folder / MANIFEST).read_bytes())
         manifest["files"]["../outside"] = manifest["files"].pop("model.onnx")
         (folder / MANIFEST).write_bytes(canonical.encode(manifest))
@@ -159,5 +170,5 @@ class TestFiles:
 
     def test_open_method_takes_a_folder(self, tmp_path: Path) -> None:
         folder = tmp_path / "mine"
-        shutil.copytree(WEIGHTS / SHIPPED, folder)
+        shutil.copytree(shipped_folder(), folder)
         assert open_method(str(folder), scheme="medical_qa")("头痛怎么办")
