@@ -5,8 +5,9 @@ Score a model as it ships, through ONNX Runtime, on every corpus there is.
 
 Beside strict F1 it measures what int8 costs against float32 (`--float32 FILE`), how the
 diagnostic scheme does on a genre that no training saw (package inserts, four coarse types),
-whether the output tells members of the training files from others, and where the written
-syndromes stand among those suggested.
+whether the output tells members of the training files from others, where the written
+syndromes stand among those suggested, and how many entities find a code in the table that ships
+and in those that a user imports.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from xinglin_ml.annotation import Document, Span
 from xinglin_ml.configuration import data_folder
 from xinglin_ml.evaluate import Spans, report, score
 from xinglin_ml.examples import CorpusUse, own_documents, read
+from xinglin_ml.normalise import Terminology, import_table, shipped_table
 from xinglin_ml.predict import OnnxScorer, load_model, shipped_folder
 from xinglin_ml.reading import Reader
 from xinglin_ml.schema import SCHEMES
@@ -64,6 +66,21 @@ def coarse(spans: Sequence[Span]) -> list[Span]:
     return [s for s in spans if s.label != "预防"]
 
 
+def coded(documents: Sequence[Document], table: Terminology) -> dict[str, float]:
+    """Return the shares of gold spans that `table` knows by name or alias, and of several codes."""
+    found = [
+        table.normalise(document.surface(span), span.label)
+        for document in documents
+        for span in document.spans
+    ]
+    known = [n for n in found if n.candidates and n.candidates[0].how != "ranked"]
+    return {
+        "spans": len(found),
+        "known": round(len(known) / len(found), 4),
+        "ambiguous": round(sum(n.ambiguous for n in known) / len(found), 4),
+    }
+
+
 def measure(reader: Reader, data: Path) -> dict[str, object]:
     """Return every score of one model."""
     found: dict[str, object] = {}
@@ -95,6 +112,17 @@ def measure(reader: Reader, data: Path) -> dict[str, object]:
         found[f"{name}.syndromes"] = {
             way: asdict(figures) for way, figures in rank(shipped_counts(), some).items()
         }
+    tables = (p for p in sorted((data / "terminology").iterdir()) if p.suffix in (".tsv", ".json"))
+    imported = [term for table in tables for term in import_table(table)]
+    for name, table in (
+        ("shipped", shipped_table()),
+        ("imported", Terminology.of([*shipped_table().terms, *imported])),
+    ):
+        for kind in ("outpatient", "prevention"):
+            some = own_documents(kind, "test", joined=False)
+            found[f"own_{kind}.test.codes.{name}"] = coded(some, table)
+        some = literature.by_head["diagnostic"]
+        found[f"tcm_literature.dev.codes.{name}"] = coded(some, table)
     use = CorpusUse("package_insert", ("diagnostic",))
     inserts = read(use, data, "train").by_head["diagnostic"][:HELD_OUT_GENRE_DOCUMENTS]
     found["package_insert.coarse"] = report(
