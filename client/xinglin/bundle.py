@@ -126,7 +126,7 @@ class BundledModel(Document):
 class Part(Document):
     """Another entry that the statement leans on."""
 
-    role: Literal["enrolment", "record", "previous", "history", "succession"]
+    role: Literal["enrolment", "record", "previous", "history", "succession", "correction"]
     origin: ShortText
     index: Count
     entry: Blob64

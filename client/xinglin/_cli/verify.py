@@ -124,6 +124,7 @@ def _policy(
 def _lines(verified: Verified, bundle: Bundle, trust: TrustRoot) -> list[str]:
     lines = [f"verified: {verified.sentence}"]
     lines += [f"  note: {note}" for note in verified.notes]
+    lines += [f"  {one.sentence}" for one in verified.corrections]
     if verified.grant_end != "none":
         lines.append(f"  grant: {verified.grant_end} at the evidence's block")
     if verified.model_status != "none":

@@ -26,7 +26,8 @@ The steps, each with the attack that it prevents. The code carries the same numb
 8. The times are in order, and gaps are stated: else a back-dated claim, or a release
    that outran a revocation (I5).
 9. What the type of statement asks: the request and its signature, the grant and its terms,
-   the view's header, the records that were opened, the model's status.
+   the view's header, the records that were opened, the model's status; and the corrections
+   that the bundle brings: else one output passes for the correction of another.
 10. The caller's policy. An empty one is refused.
 """
 
@@ -42,7 +43,7 @@ from xinglin.verify.policy import (
     Policy,
     SealedFromTrust,
 )
-from xinglin.verify.verified import Reach, Verified
+from xinglin.verify.verified import Corrected, Reach, Verified
 from xinglin.verify.verifier import places_read, verify_bundle
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "AnchoredBefore",
     "AnyOf",
     "AnyStatement",
+    "Corrected",
     "ModelApproved",
     "NotLate",
     "OfMember",

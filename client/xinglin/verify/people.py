@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from xinglin import storage, typed
 from xinglin.appointment import (
     AUTHOR_ROLES,
+    CARE_ROLES,
     Appointment,
     Role,
     SignedAppointment,
@@ -15,7 +16,7 @@ from xinglin.appointment import (
 from xinglin.bundle import BundledAppointment
 from xinglin.errors import AppointmentError, EvidenceError
 from xinglin.names import Address, Member, UnixTime
-from xinglin.statement import Enrolment, History, Predicate, Succession
+from xinglin.statement import Correction, Enrolment, History, Predicate, Succession
 from xinglin.verify.chain import ProvenChain
 
 GRACE = 90 * 86_400
@@ -65,8 +66,10 @@ def roles_that_may_sign(predicate: Predicate) -> frozenset[Role]:
     """Which roles may attest a statement of this type."""
     if isinstance(predicate, Enrolment | History):
         return DESK_ROLES
-    if predicate.TYPE in ("record", "derivation", "correction", "inference"):
+    if predicate.TYPE in ("record", "derivation", "inference"):
         return AUTHOR_ROLES
+    if isinstance(predicate, Correction):
+        return CARE_ROLES
     if predicate.TYPE == "confirmation":
         return frozenset({"reviewer"})
     if isinstance(predicate, Succession):

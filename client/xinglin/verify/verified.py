@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from xinglin.appointment import Role
 from xinglin.canonical import JsonValue
 from xinglin.document import hex0x
-from xinglin.names import Address, Generation, LeafHash, Member, UnixTime
+from xinglin.hashes import Digest
+from xinglin.names import Address, Generation, LeafHash, Member, RecordId, UnixTime
 from xinglin.statement import Statement
 
 
@@ -18,6 +20,48 @@ class Reach:
 
     sentence: str
     """For a person: who sealed the header, or that nothing shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """One version of a record that stands in place of the one before, and who says so."""
+
+    record: RecordId
+    version: int
+    """The version that stands in place."""
+
+    of: Digest
+    """Manifest of the version that was corrected."""
+
+    by: Digest
+    """Manifest of the version that stands in its place."""
+
+    signer: Address
+    role: Role
+    claimed_at: UnixTime
+    anchored_at: UnixTime
+
+    @property
+    def sentence(self) -> str:
+        """For a person: who corrected, when, and what stands."""
+        return (
+            f"corrected by the {self.role} {self.signer} at {self.claimed_at}, anchored at "
+            f"{self.anchored_at}: version {self.version} of record {self.record} stands in "
+            f"place of version {self.version - 1}"
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The correction as JSON."""
+        return {
+            "record": str(self.record),
+            "version": self.version,
+            "of": self.of.text,
+            "by": self.by.text,
+            "signer": self.signer,
+            "role": self.role,
+            "claimedAt": self.claimed_at,
+            "anchoredAt": self.anchored_at,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +91,9 @@ class Verified:
 
     model_status: Literal["none", "unregistered", "proposed", "approved", "retired", "withdrawn"]
     """Status of the model when the inference was claimed."""
+
+    corrections: tuple[Corrected, ...]
+    """Corrections of the output or record that the bundle brings, oldest first."""
 
     notes: tuple[str, ...]
     """What a careful reader should know: each a sentence."""
@@ -80,6 +127,7 @@ class Verified:
             "reach": self.reach.sentence,
             "grant": self.grant_end,
             "model": self.model_status,
+            "corrections": [one.to_json() for one in self.corrections],
             "notes": list(self.notes),
             "statement": self.statement.encode().decode(),
         }

@@ -10,6 +10,7 @@ from xinglin.storage import Place
 from xinglin.trust import TrustRoot
 from xinglin.verify import people
 from xinglin.verify.chain import ProvenChain
+from xinglin.verify.corrections import check_corrections
 from xinglin.verify.entry import Opened, check_notes, open_entry
 from xinglin.verify.kinds import Around, check_kind
 from xinglin.verify.policy import Policy
@@ -82,6 +83,7 @@ def _judge(bundle: Bundle, trust: TrustRoot, chain: ProvenChain) -> Verified:
 
     # 9. What the types of statement ask.
     found = check_kind(opened, around)
+    corrections = check_corrections(opened, around)
     for part, of_part in parts:
         if part.role == "enrolment":
             check_kind(of_part, around)
@@ -99,6 +101,7 @@ def _judge(bundle: Bundle, trust: TrustRoot, chain: ProvenChain) -> Verified:
         reach=chain.reach,
         grant_end=found.grant_end,
         model_status=found.model_status,
+        corrections=corrections,
         notes=(*gap_notes, *found.notes),
     )
 
