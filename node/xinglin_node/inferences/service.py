@@ -57,7 +57,7 @@ from xinglin_node.models.repository import status_of
 from xinglin_node.models.service import Installed, installed
 from xinglin_node.problems import Erased, NotFound, RuleBroken, WrongMediaType
 from xinglin_node.records.checks import Submission
-from xinglin_node.records.service import take
+from xinglin_node.records.taking import take
 from xinglin_node.sessions.schemas import ShownAppointment
 
 MAX_TEXT_BYTES = 4 * 2**20

@@ -22,9 +22,7 @@ from xinglin.statement import Attestation, Record, new_salt, verify_attestation
 from xinglin_node.blobs.store import ReceivedBlob
 from xinglin_node.house import NodeHouse
 from xinglin_node.problems import NotAppointed, RuleBroken
-
-CLOCK_SECONDS = 300
-"""How far ahead of ours the clock of an author may be."""
+from xinglin_node.records.corrections import CLOCK_SECONDS, CheckedCorrection
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,8 @@ class Submission:
     recovery_wrap: bytes
     blob: ReceivedBlob
     salt: Salt
+    correction: CheckedCorrection | None = None
+    """What the author says of the version before."""
 
 
 def check_submission(

@@ -15,6 +15,7 @@ from xinglin_node.authority import Author, DataSubject, ListReader, SignedIn
 from xinglin_node.house import House, NodeHouse
 from xinglin_node.problems import Malformed, TooLarge, WrongMediaType
 from xinglin_node.records import intake, service
+from xinglin_node.records.corrections import shown_correction
 from xinglin_node.records.form import read_form
 from xinglin_node.records.reading import require_blob_reader
 from xinglin_node.records.schemas import (
@@ -43,6 +44,14 @@ _FORM = {
                         "subject": {"type": "string", "format": "uuid"},
                         "envelope": {"type": "string", "description": "Canonical JSON."},
                         "attestation": {"type": "string", "description": "Canonical JSON."},
+                        "correction": {
+                            "type": "string",
+                            "description": "Attested correction of the version before.",
+                        },
+                        "reason": {
+                            "type": "string",
+                            "description": "Canonical JSON that opens the correction's reason.",
+                        },
                         "blob": {"type": "string", "format": "binary"},
                     },
                 }
@@ -82,6 +91,10 @@ async def submit(request: Request, author: Author, house: House, response: Respo
     """
     Take a form of `subject`, `envelope`, `attestation` and, last, the ciphertext `blob`.
 
+    With a version that corrects the one before it come also `correction`, the author's signed
+    statement, and `reason`; both entries are written together. The version after the output
+    of an inference is taken only so.
+
     The blob may be of any size up to the limit in `/v1/about`. Answered once all of it is
     on disk, with the log's receipt; the same again is answered 200 with the same receipt,
     the same record and version with other content 409.
@@ -92,9 +105,11 @@ async def submit(request: Request, author: Author, house: House, response: Respo
             request,
             file="blob",
             fields=("subject", "envelope", "attestation"),
+            optional=("correction", "reason"),
             limit=house.settings.max_json_bytes,
             feed=receiving.feed,
         )
+        correction = shown_correction(fields.get("correction"), fields.get("reason"))
         blob = await run_in_threadpool(receiving.finish)
     except ClientDisconnect as error:
         receiving.abandon()
@@ -105,11 +120,12 @@ async def submit(request: Request, author: Author, house: House, response: Respo
     accepted, fresh = await run_in_threadpool(
         service.submit,
         house,
-        author.account,
+        author,
         subject=_subject(fields["subject"]),
         envelope=fields["envelope"],
         attestation=fields["attestation"],
         blob=blob,
+        correction=correction,
     )
     response.status_code = 201 if fresh else 200
     return accepted

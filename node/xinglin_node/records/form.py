@@ -30,6 +30,7 @@ class _Reading:
 
     file: str
     names: Collection[str]
+    optional: Collection[str]
     limit: int
     feed: Callable[[bytes], None]
     fields: dict[str, bytearray] = field(default_factory=dict[str, bytearray])
@@ -65,8 +66,9 @@ class _Reading:
             if missing:
                 raise Malformed(f"the fields {', '.join(sorted(missing))} before the file", "none")
             return
-        if self.part is None or self.part not in self.names:
-            raise Malformed(f"the fields {', '.join(sorted(self.names))}", "another field")
+        allowed = {*self.names, *self.optional}
+        if self.part is None or self.part not in allowed:
+            raise Malformed(f"the fields {', '.join(sorted(allowed))}", "another field")
         if self.part in self.fields:
             raise Malformed("each field once", "one twice")
         self.fields[self.part] = bytearray()
@@ -96,17 +98,19 @@ async def read_form(
     fields: Collection[str],
     limit: int,
     feed: Callable[[bytes], None],
+    optional: Collection[str] = (),
 ) -> Mapping[str, bytes]:
     """
     Read the request's form; return its text fields once the file is through `feed`.
 
+    `fields` must all come, those of `optional` may.
     Raises `WrongMediaType`, `Malformed`, `TooLarge`, and what `feed` raises. A body that
     ends early is `Malformed`.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != MEDIA_TYPE or b"boundary" not in options:
         raise WrongMediaType("multipart/form-data with a boundary", "another Content-Type")
-    reading = _Reading(file, fields, limit, feed)
+    reading = _Reading(file, fields, optional, limit, feed)
     parser = MultipartParser(
         options[b"boundary"],
         {

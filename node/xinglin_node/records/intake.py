@@ -40,7 +40,7 @@ from xinglin_node.log.writer import Sequenced, Write
 from xinglin_node.problems import Conflict, Malformed
 from xinglin_node.records.checks import Submission
 from xinglin_node.records.schemas import Accepted, IntakeAnswer
-from xinglin_node.records.service import take
+from xinglin_node.records.taking import take
 from xinglin_node.subjects.repository import require_in_force
 
 QUEUED_CHUNKS = 8

@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from xinglin_node.log.tables import EntryRow
+from xinglin.statement import Correction
+from xinglin_node.log.tables import DisclosureRow, EntryRow
 from xinglin_node.problems import NotFound
 from xinglin_node.records.tables import RecordRow
 
@@ -61,3 +62,12 @@ def entry_of(session: Session, row: RecordRow) -> EntryRow:
     if entry is None:
         raise NotFound("the record's entry", "none")
     return entry
+
+
+def corrections_of(session: Session, subject: UUID) -> Sequence[DisclosureRow]:
+    """Every correction in a subject's records, in the order of the log."""
+    return session.scalars(
+        select(DisclosureRow)
+        .where(DisclosureRow.subject == subject, DisclosureRow.kind == Correction.TYPE)
+        .order_by(DisclosureRow.generation, DisclosureRow.index)
+    ).all()

@@ -40,6 +40,14 @@ class Frame:
     ciphertext: bytes
 
 
+class AcceptedCorrection(Document):
+    """A correction that is on disk, with the version that it puts in place."""
+
+    index: Count
+    """Its entry in the log."""
+    receipt: str
+
+
 class Accepted(Document):
     """A submission that is on disk."""
 
@@ -49,6 +57,8 @@ class Accepted(Document):
     manifest: DigestText
     receipt: str
     """The log's signed promise to anchor it."""
+    correction: AcceptedCorrection | None = None
+    """Where the correction stands that came with it."""
 
 
 class BatchItem(Document):

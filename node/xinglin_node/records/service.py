@@ -1,41 +1,37 @@
 """
-Taking submissions into the store and the log, in one transaction.
+Taking submissions and answering for them, and showing what is kept.
 
-What the database must say (the rest is in `checks`):
-
-1. The subject is registered here and enrolled, and the statement names the enrolment in
-   force. A subject that is only registered is refused (FORMATS 6).
-2. The same version again with the same manifest by the same author is answered as the
-   first time; with anything else it is a conflict.
-3. A new version follows the newest: its number is the next, its previous manifest is that
-   one's, and the record belongs to the same subject.
+What a submission must be is in `checks` and `corrections`, what the database must say in
+`taking`.
 
 A batch is one unit: what is accepted is durable together, what is refused says why and
 takes nobody with it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import cast
-from uuid import UUID
-
-from sqlalchemy import insert
 
 from xinglin.errors import XinglinError
 from xinglin.hashes import Digest
 from xinglin.names import Address, RecordId, SubjectId, UnixTime
+from xinglin_node.authority import Appointed
 from xinglin_node.blobs.store import ReceivedBlob
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.service import entry_status, logged_receipt, receipt_of
 from xinglin_node.log.tables import EntryRow
-from xinglin_node.log.writer import PendingEntry, Sequenced, Write
-from xinglin_node.problems import STATUS, TYPE_PREFIX, Conflict, RuleBroken, problem_of
+from xinglin_node.log.writer import Sequenced, Write
+from xinglin_node.problems import STATUS, TYPE_PREFIX, RuleBroken, problem_of
 from xinglin_node.records.checks import Submission, check_submission
+from xinglin_node.records.corrections import (
+    ShownCorrection,
+    accepted_correction,
+    check_correction,
+    log_correction,
+)
 from xinglin_node.records.repository import (
-    entry_of,
     list_records,
     read_record,
-    versions_of,
 )
 from xinglin_node.records.schemas import (
     Accepted,
@@ -46,7 +42,7 @@ from xinglin_node.records.schemas import (
     RecordList,
 )
 from xinglin_node.records.tables import RecordRow
-from xinglin_node.subjects.repository import all_in_force
+from xinglin_node.records.taking import Outcome, take
 
 PAGE = 200
 """Records in one page of a list."""
@@ -54,51 +50,51 @@ PAGE = 200
 PLACES = 1 << 40
 """Indices in one generation of a log (CheckpointRegistry): `from` counts through them all."""
 
-Outcome = Sequenced | EntryRow | XinglinError
-"""New, known from before, or refused."""
-
-
-@dataclass(slots=True)
-class _Known:
-    """What a unit knows of the records that it touches, its own new ones included."""
-
-    enrolments: dict[UUID, bytes | None]
-    versions: dict[UUID, list[tuple[int, bytes, str, UUID | None]]]
-    """For each record: version, manifest, author and subject, oldest first."""
-    places: dict[bytes, Outcome] = field(default_factory=dict[bytes, Outcome])
-    """By manifest: what this unit made of it already."""
-
 
 def submit(
     house: NodeHouse,
-    caller: Address,
+    author: Appointed,
     *,
     subject: SubjectId,
     envelope: bytes,
     attestation: bytes,
     blob: ReceivedBlob,
+    correction: ShownCorrection | None = None,
 ) -> tuple[Accepted, bool]:
     """
-    Take one submission. Returns the receipt, and whether it is new.
+    Take one submission, and what it corrects. Returns the receipts, and whether it is new.
 
     Raises `InvalidEncoding`, `SignatureError`, or a problem; a refused blob is deleted.
     """
     try:
         submission = check_submission(
             house,
-            caller,
+            author.account,
             subject=subject,
             envelope=envelope,
             attestation=attestation,
             blob=blob,
         )
+        if correction is not None:
+            checked = check_correction(
+                house,
+                author,
+                correction,
+                record=submission.record,
+                manifest=submission.manifest,
+            )
+            submission = replace(submission, correction=checked)
         house.blobs.keep(blob)
-        outcome = house.writer.submit(lambda write: take(write, house, [submission])).result()[0]
+        outcome, corrected = house.writer.submit(
+            lambda write: _take_with_correction(write, house, submission), weight=2
+        ).result()
     finally:
         house.blobs.settle(blob)
-    if isinstance(outcome, XinglinError):
-        raise outcome
-    return _accepted(house, submission.manifest, outcome), isinstance(outcome, Sequenced)
+    accepted = _accepted(house, submission.manifest, outcome)
+    if corrected is not None:
+        shown = accepted_correction(house, corrected)
+        accepted = accepted.model_copy(update={"correction": shown})
+    return accepted, isinstance(outcome, Sequenced)
 
 
 def submit_batch(house: NodeHouse, caller: Address, frames: Sequence[Frame]) -> BatchAnswer:
@@ -128,32 +124,17 @@ def submit_batch(house: NodeHouse, caller: Address, frames: Sequence[Frame]) -> 
     )
 
 
-def take(write: Write, house: NodeHouse, submissions: Sequence[Submission]) -> list[Outcome]:
-    """
-    Take checked submissions within a unit of work.
-
-    Returns what became of each; a refusal of one is returned, not raised.
-    """
-    known = _known(write, submissions)
-    write.preload([one.subject for one in submissions])
-    outcomes: list[Outcome] = []
-    rows: list[dict[str, object]] = []
-    taken: list[ReceivedBlob] = []
-    for one in submissions:
-        try:
-            outcome = _take_one(write, one, known)
-        except XinglinError as error:
-            outcomes.append(error)
-            continue
-        outcomes.append(outcome)
-        if isinstance(outcome, Sequenced) and outcome is not known.places.get(one.manifest.value):
-            known.places[one.manifest.value] = outcome
-            rows.append(_row(write, house, one, outcome))
-            taken.append(one.blob)
-    if rows:
-        house.blobs.add_rows(write, taken)
-        write.session.execute(insert(RecordRow), rows)
-    return outcomes
+def _take_with_correction(
+    write: Write, house: NodeHouse, submission: Submission
+) -> tuple[Sequenced | EntryRow, Sequenced | EntryRow | None]:
+    """One submission and its correction, in one unit: neither stands without the other."""
+    outcome = take(write, house, [submission])[0]
+    if isinstance(outcome, XinglinError):
+        raise outcome
+    if submission.correction is None:
+        return outcome, None
+    fresh = isinstance(outcome, Sequenced)
+    return outcome, log_correction(write, submission.correction, submission.subject, fresh=fresh)
 
 
 def list_for_subject(house: NodeHouse, subject: SubjectId, start: int) -> RecordList:
@@ -240,83 +221,6 @@ def _checked(
         )
     except XinglinError as error:
         return error
-
-
-def _known(write: Write, submissions: Sequence[Submission]) -> _Known:
-    versions = versions_of(write.session, [one.record.record for one in submissions])
-    return _Known(
-        enrolments=dict(all_in_force(write.session, [one.subject for one in submissions])),
-        versions={
-            record: [(row.version, row.manifest, row.author, row.subject) for row in rows]
-            for record, rows in versions.items()
-        },
-    )
-
-
-def _take_one(write: Write, one: Submission, known: _Known) -> Outcome:
-    record = one.record
-    # 1.
-    if one.subject not in known.enrolments:
-        raise RuleBroken("a subject registered here", "an unknown subject")
-    enrolment = known.enrolments[one.subject]
-    # 2. Before the enrolment is compared: the same again is known even after a re-enrolment.
-    versions = known.versions.setdefault(record.record, [])
-    for version, manifest, author, subject in versions:
-        if version == record.version:
-            if (manifest, author, subject) != (one.manifest.value, one.author, one.subject):
-                raise Conflict("the same content for this record and version", "other content")
-            in_this_unit = known.places.get(manifest)
-            if in_this_unit is not None:
-                return in_this_unit
-            return entry_of(write.session, read_record(write.session, record.record, version))
-    if enrolment is None:
-        raise RuleBroken("a subject that is enrolled", "one that is registered only")
-    if record.enrolment is None or record.enrolment.value != enrolment:
-        raise RuleBroken(
-            "the enrolment in force",
-            "no enrolment" if record.enrolment is None else "another enrolment",
-        )
-    # 3.
-    newest, previous = 0, None
-    if versions:
-        newest, previous, _, subject = versions[-1]
-        if subject != one.subject:
-            raise Conflict("a record id of this subject", "one that is taken")
-    if record.version != newest + 1:
-        raise Conflict(f"version {newest + 1}", str(record.version))
-    if (record.previous.value if record.previous else None) != previous:
-        raise Conflict("the newest version's manifest as previous", "another")
-    sequenced = write.append(
-        PendingEntry(attestation=one.attestation, salt=one.salt, kind="record", subject=one.subject)
-    )
-    versions.append((record.version, one.manifest.value, one.author, one.subject))
-    return sequenced
-
-
-def _row(
-    write: Write, house: NodeHouse, one: Submission, sequenced: Sequenced
-) -> dict[str, object]:
-    record = one.record
-    return {
-        "record": record.record,
-        "version": record.version,
-        "subject": one.subject,
-        "generation": write.generation,
-        "index": sequenced.index,
-        "manifest": one.manifest.value,
-        "enrolment": record.enrolment.value if record.enrolment else None,
-        "blob": record.blob.value,
-        "size": record.size,
-        "category": record.category,
-        "media_type": record.media_type,
-        "claimed_at": record.claimed_at,
-        "author": one.author,
-        "custodian_wrap": one.custodian_wrap,
-        "recovery_wrap": one.recovery_wrap,
-        "recovery_digest": house.keys.recovery.key_digest,
-        "custodian_digest": house.keys.institution.key_digest,
-        "read_record": None,
-    }
 
 
 def _accepted(house: NodeHouse, manifest: Digest, outcome: Sequenced | EntryRow) -> Accepted:
