@@ -12,7 +12,7 @@ from typing import cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from xinglin_ml.annotation import Document, Span, flat
+from xinglin_ml.annotation import Document, Span, flat, read_documents
 from xinglin_ml.characters import Ids, Vocabulary
 from xinglin_ml.corpora import medical_qa, own, package_insert, tcm_literature
 from xinglin_ml.corpora.markup import TRAINING_ONLY
@@ -31,13 +31,16 @@ PUBLIC = {
 
 NO_SUBTYPE = -1
 
+SILVER = "silver"
+"""A corpus that models have marked: it trains, and neither counts nor measures."""
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusUse:
     """How an experiment uses one corpus."""
 
     name: str
-    """A public corpus, `own_outpatient` or `own_prevention`."""
+    """A public corpus, `own_outpatient`, `own_prevention`, `own_supplement` or `silver`."""
 
     heads: tuple[str, ...]
     """Schemes that it trains: its own, `diagnostic`, or both."""
@@ -132,6 +135,16 @@ def read(use: CorpusUse, folder: Path, split: str) -> Source:
     return Source(use, by_head)
 
 
+def read_silver(use: CorpusUse, folder: Path) -> Source:
+    """Read what `silver.py` left in `folder`. Raises `ConfigurationError` where it is missing."""
+    try:
+        return Source(use, {h: list(read_documents(folder / f"{h}.jsonl")) for h in use.heads})
+    except OSError as error:
+        raise ConfigurationError(
+            f"no marked texts in {folder.name}: run python -m xinglin_ml.silver --tag RUN"
+        ) from error
+
+
 def lexicon_of(
     sources: Sequence[Source], vocabulary: Vocabulary, folds: int, *, least: int
 ) -> FoldedLexicon:
@@ -141,8 +154,8 @@ def lexicon_of(
         for head, documents in source.by_head.items():
             if head == "diagnostic" and not source.use.name.startswith("own_"):
                 continue  # The native scheme of the same corpus has these terms already.
-            if source.use.name == "package_insert":
-                continue  # It only measures.
+            if source.use.name in ("package_insert", SILVER):
+                continue  # The one only measures, the other knows what the lexicon told.
             for place, document in enumerate(documents):
                 parts[fold_of(place, document, folds)].append(
                     Example(head, vocabulary.normal_form(document.text), document.spans)

@@ -16,6 +16,7 @@ import torch
 from xinglin.hashes import Digest
 from xinglin_ml.configuration import cache_folder, data_folder, load
 from xinglin_ml.errors import ConfigurationError
+from xinglin_ml.examples import SILVER
 from xinglin_ml.train import Trainer, Training
 
 
@@ -26,6 +27,8 @@ def inputs(trainer: Trainer, configuration: Digest) -> dict[str, object]:
         p for use in config.corpora for p in (data / "ner").glob(f"{use.name}.train.jsonl")
     )
     own = sorted((Path(__file__).parent / "corpora" / "own").glob("*.txt"))
+    if any(use.name == SILVER for use in config.corpora):
+        files += sorted((trainer.folder.parent / SILVER).glob("*.jsonl"))
     libraries = ("torch", "numpy", "pyahocorasick")
     return {
         "configuration": configuration.text,

@@ -28,6 +28,7 @@ from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.evaluate import report
 from xinglin_ml.examples import (
     NO_SUBTYPE,
+    SILVER,
     CorpusUse,
     Source,
     Window,
@@ -35,6 +36,7 @@ from xinglin_ml.examples import (
     fold_of,
     lexicon_of,
     read,
+    read_silver,
 )
 from xinglin_ml.lexicon import PLACES, SCALE, FoldedLexicon, Lexicon
 from xinglin_ml.model import Shape, Tagger
@@ -195,6 +197,9 @@ class Trainer:
         sources: list[Source] = []
         held_out: dict[str, Source] = {}
         for use in self.config.corpora:
+            if use.name == SILVER:
+                sources.append(read_silver(use, self.folder.parent / SILVER))
+                continue
             source = read(use, self.data, "train")
             if self.config.validate:
                 keep: dict[str, list[Document]] = {}
@@ -355,6 +360,7 @@ class Trainer:
         seen = {
             d.surface(s)
             for source in self.sources
+            if source.use.name != SILVER
             for ds in source.by_head.values()
             for d in ds
             for s in d.spans

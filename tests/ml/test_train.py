@@ -1,6 +1,7 @@
 """Training: that it learns, that a killed run goes on, and what it writes of itself."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from xinglin_ml.configuration import load  # noqa: E402  torch is asked for above
-from xinglin_ml.errors import ConfigurationError  # noqa: E402
+from xinglin_ml.errors import ConfigurationError, WeightsError  # noqa: E402
 from xinglin_ml.experiment import run  # noqa: E402
-from xinglin_ml.export import export  # noqa: E402
+from xinglin_ml.export import export, tagger_of  # noqa: E402
 from xinglin_ml.predict import load_model  # noqa: E402
 from xinglin_ml.pretrain import Pretraining, Run, _prepared, rate_at, save_whole  # noqa: E402
-from xinglin_ml.train import Trainer, Training  # noqa: E402
+from xinglin_ml.teachers import chosen, line_of, mark, together  # noqa: E402
+from xinglin_ml.train import Trainer, Training, reader_of  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "ml" / "xinglin_ml" / "configs"
 
@@ -109,6 +111,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def teachers(tiny: Path) -> list[Path]:
+    paths: list[Path] = []
+    for seed in (1, 2):
+        text = TRAIN.replace("tiny-run", f"teacher-{seed}").replace("seed = 1", f"seed = {seed}")
+        (tiny / "teacher.toml").write_text(text.replace("seed = 1", f"seed = {seed}"))
+        paths.append(run(tiny / "teacher.toml", data=tiny, cache=tiny / "cache"))
+    return paths
+
+
 class TestPretraining:
     def test_a_killed_run_goes_on_as_if_nothing_had_been(self, tiny: Path) -> None:
         config, _ = load(tiny / "pretrain.toml", Pretraining)
@@ -165,6 +177,51 @@ class TestTraining:
         config, _ = load(tiny / "again.toml", Training)
         with pytest.raises(ConfigurationError, match="another experiment"):
             Trainer(config, tiny, tiny / "cache")
+
+
+class TestTeachers:
+    def test_one_teacher_says_what_its_run_says(self, teachers: list[Path]) -> None:
+        alone, texts = together(teachers[:1]), ["头痛三天，川芎治之", "便秘三天，大黄治之"]
+        model = reader_of(tagger_of(teachers[0]), alone.vocabulary, alone.lexicon)
+        assert alone.read(texts, "tcm_literature") == model.read(texts, "tcm_literature")
+
+    def test_texts_are_chosen_alike_whatever_their_order(self) -> None:
+        texts = [f"第{n}句" for n in range(50)]
+        some = list(chosen(texts, 30))
+        assert some == list(chosen(texts[::-1], 30))
+        assert 30 <= sum(map(len, some)) < 34
+
+    def test_what_two_mark_trains_a_third_and_is_not_in_its_lexicon(
+        self, tiny: Path, teachers: list[Path]
+    ) -> None:
+        (tiny / "cache" / "silver").mkdir()
+        with pytest.raises(ConfigurationError, match="no marked texts"):
+            self._taught(tiny)
+        texts = ["头痛三天，大黄治之", "腰酸三天，杜仲治之"]
+        marked = list(mark(together(teachers), texts))
+        assert [d.text for s, d in marked if s == "diagnostic"] == texts
+        for scheme in ("tcm_literature", "diagnostic"):
+            lines = "".join(f"{line_of(d)}\n" for s, d in marked if s == scheme)
+            (tiny / "cache" / "silver" / f"{scheme}.jsonl").write_text(lines)
+        assert any(d.surface(s) == "腰酸" for _, d in marked for s in d.spans)
+        trainer = self._taught(tiny)
+        assert len(trainer.windows) == 18 + 2
+        assert "头痛" in trainer.lexicon.full.terms
+        assert "腰酸" not in trainer.lexicon.full.terms
+
+    def test_teachers_of_other_lexicons_are_refused(
+        self, tmp_path: Path, teachers: list[Path]
+    ) -> None:
+        other = tmp_path / "other"
+        shutil.copytree(teachers[1], other)
+        (other / "lexicon.json").write_bytes(b"{}")
+        with pytest.raises(WeightsError, match="lexicon"):
+            together([teachers[0], other])
+
+    def _taught(self, tiny: Path) -> Trainer:
+        silver = '[[corpora]]\nname = "silver"\nheads = ["tcm_literature", "diagnostic"]\n'
+        (tiny / "taught.toml").write_text(TRAIN.replace("tiny-run", "taught") + silver)
+        return Trainer(load(tiny / "taught.toml", Training)[0], tiny, tiny / "cache")
 
 
 class TestConfiguration:
