@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from xinglin._demo import intake
+from xinglin._demo import consent, intake
+from xinglin._demo.consent import Granted
 from xinglin._demo.intake import Filed
 from xinglin._demo.records import own_notes
 from xinglin._demo.telling import Telling
@@ -40,3 +41,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         intake.submit(world, filed, notes, telling)
         intake.wait_until_final(world, telling)
         yield Stage(world, filed, telling)
+
+
+@pytest.fixture(scope="session")
+def granted(stage: Stage) -> Granted:
+    """Two grants, given on the chain."""
+    return consent.give(stage.world, stage.filed, stage.telling)

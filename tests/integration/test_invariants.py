@@ -52,11 +52,6 @@ from .conftest import Stage
 
 
 @pytest.fixture(scope="module")
-def granted(stage: Stage) -> Granted:
-    return chapters.give(stage.world, stage.filed, stage.telling)
-
-
-@pytest.fixture(scope="module")
 def openings(stage: Stage, granted: Granted, tmp_path_factory: pytest.TempPathFactory) -> Openings:
     folder = tmp_path_factory.mktemp("opened")
     return chapters.open_granted(stage.world, stage.filed, granted, folder, stage.telling)
