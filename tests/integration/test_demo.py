@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from xinglin._network import process
@@ -40,16 +43,23 @@ def run(folder: Path, *arguments: str, timeout: int = 400) -> dict[str, Any]:
     return told
 
 
+def finished(command: list[str]) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done
+
+
 def processes_of(folder: Path) -> list[str]:
-    """Every process that names the folder on its command line."""
+    """Every process that names the folder on its command line, or works in it as Anvil does."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                place = os.readlink(entry / "cwd")
             except OSError:
                 continue
-            if str(folder) in line:
+            if str(folder) in line or Path(place).is_relative_to(folder):
                 found.append(line)
     return found
 
@@ -140,22 +150,27 @@ class TestOwnRecords:
 
 
 class TestEndings:
-    def test_ctrl_c_leaves_no_process_behind(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("running", ["chain/anvil", "node-a/process"])
+    def test_ctrl_c_leaves_no_process_behind(self, tmp_path: Path, running: str) -> None:
         folder = tmp_path / "demo"
-        running = subprocess.Popen(
+        demo = subprocess.Popen(
             [*DEMO, "--folder", str(folder)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # A terminal's Ctrl-C is for the whole group, children of the demo too.
+            start_new_session=True,
             # A runner in the background ignores SIGINT, and children inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         ends = time.monotonic() + 120
-        while process.find(folder / "node-a" / "process") is None:
-            assert running.poll() is None
+        while process.find(folder / running) is None:
+            assert demo.poll() is None
             assert time.monotonic() < ends
             time.sleep(0.1)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(timeout=60) != 0
+        # Else a search that finds nothing would find nothing here.
+        assert len(processes_of(folder)) >= 2
+        os.killpg(demo.pid, signal.SIGINT)
+        assert demo.wait(timeout=60) != 0
         assert processes_of(folder) == []
 
     def test_a_folder_that_is_not_a_demos_is_never_emptied(self, tmp_path: Path) -> None:
@@ -170,28 +185,33 @@ class TestEndings:
         assert done.returncode == 2
         assert (tmp_path / "thesis.txt").exists()
 
-    def test_what_was_kept_is_stopped_by_the_next(self, tmp_path: Path) -> None:
+    def test_what_was_kept_can_be_tried_and_is_stopped_by_the_next(self, tmp_path: Path) -> None:
         folder = tmp_path / "demo"
         (tmp_path / "note.txt").write_text("主诉：头痛三天。", "utf-8")
-        own = ["--records", str(tmp_path / "note.txt")]
-        told = run(folder, "--keep", *own)
+        demo = [*DEMO, "--folder", str(folder), "--records", str(tmp_path / "note.txt")]
         try:
-            assert told["kept"]
+            told = finished([*demo, "--keep"])
             kept = [process.find(path.parent) for path in folder.rglob(process.PID_FILE)]
             assert len(kept) == 3
             assert all(one is not None and one.alive for one in kept)
-            done = subprocess.run(
-                [*DEMO, "--folder", str(folder), *own],
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr[-2000:]
-            assert "stopped 3 processes" in done.stderr
+            self.check_what_is_printed(told.stdout)
+            assert "stopped 3 processes" in finished(demo).stderr
             assert all(one is not None and not one.alive for one in kept)
+            assert processes_of(folder) == []
         finally:
             for path in folder.rglob(process.PID_FILE):
                 found = process.find(path.parent)
                 if found is not None:
                     process.stop(found)
+
+    @staticmethod
+    def check_what_is_printed(text: str) -> None:
+        """URLs that answer, accounts, and three commands that work as they stand."""
+        for url in re.findall(r"docs (http://\S+)", text):
+            assert httpx.get(url).status_code == 200
+        assert len(re.findall(r"0x[0-9a-fA-F]{40}", text)) == 7  # four contracts, three officers
+        commands = [shlex.split(line) for line in text.partition("try:\n")[2].splitlines()]
+        assert [command[0] for command in commands] == ["xinglin", "curl", "xinglin"]
+        assert httpx.get(commands[1][1]).json()["sequencing"]
+        for command in (commands[0], commands[2]):
+            finished([sys.executable, "-m", *command])

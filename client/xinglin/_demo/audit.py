@@ -11,6 +11,7 @@ from xinglin._demo.consent import Granted, Openings, sign_in_patient
 from xinglin._demo.intake import Filed, reached
 from xinglin._demo.telling import Telling
 from xinglin._demo.world import World
+from xinglin._http import NodeClient
 from xinglin._tiles import fetch_entries
 from xinglin.access import Answer
 from xinglin.bundle import Bundle, read_bundle
@@ -89,16 +90,23 @@ def search_for_leaks(world: World, filed: Filed, telling: Telling) -> None:
     canaries = sorted({text for one in filed.records for text in one.source.canaries})
     if not canaries:
         return
+    forms = [form for canary in canaries for form in _forms(canary)]
     searched = 0
     for place, data in _public(world):
         searched += len(data)
-        for canary in canaries:
-            if canary.encode() in data or canary.encode("utf-16-le") in data:
-                raise EvidenceError(f"a personal datum was found in {place}")
+        if any(form in data for form in forms):
+            raise EvidenceError(f"a personal datum was found in {place}")
     telling.row(
         f"{len(canaries)} names, identity and telephone numbers are searched for",
         f"found nowhere in {searched / 2**20:.1f} MiB of blocks, tiles, logs, metrics and database",
     )
+
+
+def _forms(canary: str) -> Iterator[bytes]:
+    """A text as it could stand in a file, and in the hexadecimal of a chain's JSON."""
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+        yield canary.encode(encoding)
+        yield canary.encode(encoding).hex().encode()
 
 
 def _public(world: World) -> Iterator[tuple[str, bytes]]:
@@ -117,6 +125,8 @@ def _public(world: World) -> Iterator[tuple[str, bytes]]:
             size = reached(client.get("/v1/status"), "sequenced")
             for entry in fetch_entries(client, size):
                 yield "the log", entry.encode()
+        with NodeClient(f"http://127.0.0.1:{node.metrics_port}") as metrics:
+            yield "the metrics", metrics.get_bytes("/metrics")
         for path in sorted(node.folder.rglob("*")):
             if path.is_file() and path.suffix in (".log", ".sqlite", ".sqlite-wal"):
                 yield path.name, path.read_bytes()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from xinglin.canonical import JsonValue
 
@@ -81,7 +81,9 @@ class Telling:
 
     def table(self) -> Table:
         """The final table."""
-        table = Table("", "what was tried", "what happened", title="杏林", show_lines=False)
+        # A contract's error is one long word: it is folded, for cut short it would name nothing.
+        outcome = Column("what happened", overflow="fold")
+        table = Table("", "what was tried", outcome, title="杏林", show_lines=False)
         last = ""
         for row in self.rows:
             table.add_row("" if row.chapter == last else row.chapter, row.what, row.outcome)
