@@ -3,8 +3,11 @@ The entry, what opens it, and the parts that its statement leans on.
 
 What each type of statement brings:
 
-    record              its enrolment; the version before
-    inference           the record that was read, the record of the output
+    record              its enrolment; the version before; the correction that brought it, and
+                        those that followed with the records that they put in place
+    inference           the record that was read, the record of the output; the corrections of
+                        that, each with the record that it puts in place
+    correction          what it corrects, and what stands in its place
     access              every record that was opened, their enrolments, the one that the
                         terms name, and the history statements that join them
     refusal, grant      the enrolment that the terms name
@@ -39,6 +42,7 @@ from xinglin.names import Address, Generation, GrantId, Origin, RootHash, Salt, 
 from xinglin.statement import (
     Access,
     Attestation,
+    Correction,
     Disclosure,
     GrantDeposit,
     Inference,
@@ -46,6 +50,7 @@ from xinglin.statement import (
     Reason,
     Record,
     Refusal,
+    manifest_digest,
 )
 from xinglin_node.access.enrolments import enrolment_named
 from xinglin_node.access.persons import appointment_at
@@ -56,10 +61,11 @@ from xinglin_node.chain.view import first_checkpoint_above, grant_of
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import read_disclosure, read_entry
 from xinglin_node.log.service import logged_receipt, prove_inclusion
-from xinglin_node.models.service import installed
+from xinglin_node.models.repository import manifest_of
 from xinglin_node.problems import StorageRefused, ViewTooOld
+from xinglin_node.records.repository import corrections_of
 
-Role = Literal["enrolment", "record", "previous", "history", "succession"]
+Role = Literal["enrolment", "record", "previous", "history", "succession", "correction"]
 
 
 _NO_EVIDENCE = Evidence(engine="anvil", header=b"", headers=(), seals=(), view=None, proofs=())
@@ -151,9 +157,15 @@ def _parts(draft: Draft, row: DisclosureRow, predicate: Predicate) -> Iterator[P
         yield from _enrolment(draft, predicate.enrolment)
         if predicate.previous is not None:
             yield from _record(draft, predicate.previous, "previous")
+        manifest = manifest_digest(Attestation.decode(row.attestation).statement.encode())
+        yield from _corrections(draft, row.subject, manifest, previous=predicate.previous)
     elif isinstance(predicate, Inference):
         yield from _record(draft, predicate.manifest)
         yield from _record(draft, predicate.result)
+        yield from _corrections(draft, row.subject, predicate.result)
+    elif isinstance(predicate, Correction):
+        yield from _record(draft, predicate.of, "previous")
+        yield from _record(draft, predicate.by)
     elif isinstance(predicate, Access):
         yield from _opened(draft, row.subject, predicate)
     elif isinstance(predicate, GrantDeposit):
@@ -179,6 +191,35 @@ def _opened(draft: Draft, subject: UUID | None, predicate: Access) -> Iterator[P
     if subject is not None:
         for row in of_kind(draft.session, subject, "history"):
             yield _part(draft, row, "history")
+
+
+def _corrections(
+    draft: Draft, subject: UUID | None, manifest: Digest, *, previous: Digest | None = None
+) -> Iterator[Part]:
+    """
+    The correction that joins `previous` to this version, and every one from this version on.
+
+    Ends where an anchor is not final yet: a fresh correction does not keep back the bundle of
+    what it corrects. And where what stands in place was erased.
+    """
+    if subject is None:
+        return
+    logged = {
+        predicate.of: (row, predicate.by)
+        for row in corrections_of(draft.session, subject)
+        if isinstance(predicate := _predicate(row), Correction)
+    }
+    if previous in logged and logged[previous][1] == manifest:
+        yield _part(draft, logged[previous][0], "correction")
+    house = draft.house
+    while manifest in logged:
+        row, by = logged[manifest]
+        anchored = first_checkpoint_above(draft.session, house.member, row.generation, row.index)
+        if anchored is None or record_with_manifest(draft.session, by) is None:
+            return
+        yield _part(draft, row, "correction")
+        yield from _record(draft, by)
+        manifest = by
 
 
 def _record(draft: Draft, manifest: Digest, role: Role = "record") -> Iterator[Part]:
@@ -230,10 +271,10 @@ def _grant(draft: Draft, predicate: Predicate) -> BundledGrant | None:
 def _model(draft: Draft, predicate: Predicate) -> BundledModel | None:
     if not isinstance(predicate, Inference):
         return None
-    for one in installed(draft.house):
-        if one.model == predicate.model:
-            return BundledModel(manifest=one.method.manifest.decode(), state=None)
-    raise StorageRefused("the manifest of the model that ran", "a method that is gone")
+    manifest = manifest_of(draft.session, predicate.model)
+    if manifest is None:
+        raise StorageRefused("the manifest of the model that ran", "none")
+    return BundledModel(manifest=manifest.decode(), state=None)
 
 
 def _checkpoint(house: NodeHouse, main: Part) -> str:

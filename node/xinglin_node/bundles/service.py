@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from xinglin.bundle import Bundle
 from xinglin.hashes import Digest
 from xinglin.names import GrantId, RecordId
-from xinglin.statement import Attestation, GrantDeposit, Inference
+from xinglin.statement import Attestation, Correction, GrantDeposit, Inference
 from xinglin_node.access.repository import ever_released
 from xinglin_node.authority import DataSubject, Person
 from xinglin_node.bundles.contents import draft_bundle
@@ -68,6 +68,9 @@ def _concerned(session: Session, row: DisclosureRow, person: Person) -> bool:
         return any_released(session, person.account, predicate.record) or (
             result is not None and any_released(session, person.account, result.record)
         )
+    if isinstance(predicate, Correction):
+        corrected = record_with_manifest(session, predicate.by)
+        return corrected is not None and any_released(session, person.account, corrected.record)
     if isinstance(predicate, GrantDeposit):
         return _is_grantee(session, person, GrantId(predicate.grant_id))
     return False

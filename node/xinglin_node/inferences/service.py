@@ -53,7 +53,7 @@ from xinglin_node.inferences.schemas import InferenceAsked, LoggedInference
 from xinglin_node.log.service import receipt_of
 from xinglin_node.log.tables import DisclosureRow
 from xinglin_node.log.writer import PendingEntry, Sequenced, Write
-from xinglin_node.models.repository import status_of
+from xinglin_node.models.repository import keep_manifest, status_of
 from xinglin_node.models.service import Installed, installed
 from xinglin_node.problems import Erased, NotFound, RuleBroken, WrongMediaType
 from xinglin_node.records.checks import Submission
@@ -85,6 +85,8 @@ class Prepared:
 
     read: Read
     model: Digest
+    manifest: bytes
+    """Of the model."""
     output: Digest
     attestation: bytes
     """Of the inference statement."""
@@ -144,7 +146,8 @@ def prepare(house: NodeHouse, method: Installed, text: str, read: Read) -> Prepa
         ),
     )
     attestation = attest(statement, house.keys.system, house.domain).encode()
-    return Prepared(read, method.model, output, attestation, result)
+    manifest = method.method.manifest
+    return Prepared(read, method.model, manifest, output, attestation, result)
 
 
 def append(write: Write, house: NodeHouse, prepared: Prepared) -> Appended:
@@ -166,6 +169,7 @@ def append(write: Write, house: NodeHouse, prepared: Prepared) -> Appended:
         raise outcome
     if not isinstance(outcome, Sequenced):
         raise RuleBroken("an output that is new", "one that is known")
+    keep_manifest(write.session, prepared.model, prepared.manifest)
     join_output(
         write.session,
         RecordId(prepared.result.record.record),

@@ -1,4 +1,4 @@
-"""Reading the models that the chain knows, at the final view."""
+"""The models that the chain knows at the final view, and the manifests of those that read here."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from xinglin.hashes import Digest
 from xinglin_node.models.schemas import Status
-from xinglin_node.models.tables import ModelRow
+from xinglin_node.models.tables import ManifestRow, ModelRow
 
 _STATUSES: dict[int, Status] = {
     1: "proposed",
@@ -32,3 +32,15 @@ def status_of(session: Session, model: Digest) -> Status:
 def status_named(row: ModelRow) -> Status:
     """The word for a row's status."""
     return _STATUSES.get(row.status, "unregistered")
+
+
+def keep_manifest(session: Session, model: Digest, manifest: bytes) -> None:
+    """Keep the manifest of a model that reads here, once."""
+    if session.get(ManifestRow, model.value) is None:
+        session.add(ManifestRow(digest=model.value, manifest=manifest))
+
+
+def manifest_of(session: Session, model: Digest) -> bytes | None:
+    """The manifest of a model that once read here."""
+    row = session.get(ManifestRow, model.value)
+    return None if row is None else row.manifest
