@@ -217,8 +217,7 @@ def correct(
     Apply a clinician's edits to the output of an inference.
 
     The result is sealed, signed and linked to what it corrects as the next version of the
-    output record: xinglin record submit CORRECTED --follows RECORD --category inference
-    --media-type application/json
+    output record, with the reason: xinglin record submit CORRECTED --follows RECORD --reason TEXT
 
     Example: xinglin ner correct note.txt --found note.txt.output.json --edits edits.json
     --output corrected.json

@@ -2,11 +2,10 @@
 A clinician's corrections: a new version of an inference's spans, linked to the old one.
 
     edited = correct(text, old, [Remove(0), Add(Span(4, 6, "症状"))])
-    statement = predicate(of=old, by=new, reason=digest, claimed_at=now)
 
-The signing is the library's: this module makes the payload and the predicate. What was
-corrected can train a model only where the subject's grant allows research, and then without
-anything but text and spans.
+Sealing, signing and linking are the library's (`xinglin record submit --follows --reason`).
+What was corrected can train a model only where the subject's grant allows research, and then
+without anything but text and spans.
 """
 
 import itertools
@@ -17,9 +16,7 @@ from typing import Any, cast
 from xinglin import canonical
 from xinglin.errors import InvalidEncoding, UsageError
 from xinglin.grant import Terms
-from xinglin.hashes import Digest
 from xinglin.purposes import RESEARCH_PURPOSE
-from xinglin.statement import Correction
 from xinglin_ml.annotation import Document, Span
 from xinglin_ml.schema import DIAGNOSTIC
 
@@ -83,19 +80,6 @@ def correct(text: str, old: Sequence[Span], edits: Sequence[Edit]) -> tuple[Span
         if next_one.start < one.end:
             raise UsageError(f"spans at {one.start} and {next_one.start} overlap")
     return Document("correction", text, spans).spans
-
-
-def predicate(*, of: Digest, by: Digest, reason: bytes, claimed_at: int) -> Correction:
-    """
-    Return the predicate of a correction statement, for the clinician to sign.
-
-    `of` and `by` are the manifests of the old and the new output record, `reason` the salted
-    digest of the clinician's words: a correction holds no finding. Raises `UsageError` where
-    both manifests are the same.
-    """
-    if of == by:
-        raise UsageError("a correction names two outputs, got the same twice")
-    return Correction(of=of, by=by, reason=reason, claimed_at=claimed_at)
 
 
 def edits_of(data: bytes) -> list[Edit]:

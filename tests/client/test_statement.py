@@ -39,6 +39,21 @@ class TestStatement:
         with pytest.raises(UsageError):
             Statement((), a_statement().predicate)
 
+    def test_a_correction_is_about_what_it_corrects_and_holds_no_words(self) -> None:
+        old, new = Digest.of(b"old"), Digest.of(b"new")
+        made = statement.correction_statement(
+            of=old, by=new, reason=bytes(32), claimed_at=UnixTime(7)
+        )
+        assert made.subject == (statement.Subject(name="manifest", digest=old),)
+        assert made.predicate.to_json() == {
+            "of": old.in_toto,
+            "by": new.in_toto,
+            "reason": "0x" + "00" * 32,
+            "claimedAt": 7,
+        }
+        with pytest.raises(UsageError):
+            statement.correction_statement(of=old, by=old, reason=bytes(32), claimed_at=UnixTime(7))
+
     @pytest.mark.parametrize(
         ("old", "new"),
         [

@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from xinglin.canonical import JsonValue
 from xinglin.errors import UsageError
 from xinglin.grant import Terms
-from xinglin.hashes import Digest
 from xinglin.inference import decode_output, encode_output, spans_of
 from xinglin.names import Salt
 from xinglin_ml.annotation import Span
@@ -22,7 +21,6 @@ from xinglin_ml.correction import (
     allows_training,
     correct,
     edits_of,
-    predicate,
     training_documents,
 )
 from xinglin_ml.errors import CorpusError
@@ -75,18 +73,6 @@ class TestCorrecting:
     def test_offsets_outside_the_text_are_refused(self) -> None:
         with pytest.raises(CorpusError):
             correct(TEXT, OLD, [Add(Span(12, 99, "治疗"))])
-
-    def test_the_predicate_links_both_and_holds_no_words(self) -> None:
-        old, new = Digest.of(b"old"), Digest.of(b"new")
-        made = predicate(of=old, by=new, reason=bytes(32), claimed_at=7)
-        assert made.to_json() == {
-            "of": old.in_toto,
-            "by": new.in_toto,
-            "reason": "0x" + "00" * 32,
-            "claimedAt": 7,
-        }
-        with pytest.raises(UsageError):
-            predicate(of=old, by=old, reason=bytes(32), claimed_at=7)
 
 
 class TestCommand:

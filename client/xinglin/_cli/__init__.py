@@ -30,7 +30,7 @@ _GROUPS: dict[str, str] = {
     "consent": "Give, witness, show and revoke grants.",
     "access": "Ask for records, and open what was released.",
     "model": "Register models and vote on them.",
-    "inference": "Run an inference again and compare.",
+    "inference": "Fetch what proves an inference; run it again and compare.",
 }
 """Groups of the library, each a module of this package with an `app`."""
 

@@ -1,4 +1,4 @@
-"""`xinglin inference`: run an inference again, and compare (I7)."""
+"""`xinglin inference`: fetch what proves an inference; run it again, and compare (I7)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,16 @@ import typer
 
 from xinglin import inference
 from xinglin._cli import output
+from xinglin._cli.caller import (
+    AppointmentOption,
+    FileOption,
+    IndexOption,
+    KeysOption,
+    NodeOption,
+    PassphraseOption,
+    TrustOption,
+    connect,
+)
 from xinglin.bundle import Bundle, read_bundle
 from xinglin.canonical import JsonValue
 from xinglin.errors import EvidenceError, InferenceError, UsageError
@@ -17,12 +27,54 @@ from xinglin.statement import Inference, Record, manifest_digest
 OUTPUT_SUFFIX = ".output.json"
 """Added to an opened record's name for the output of the inference on it."""
 
-app = typer.Typer(help="Run an inference again and compare.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="""Fetch the bundle of an inference, run it again and compare.
+
+    xinglin inference bundle 41 --file patient.json --out inference.xinglin.json …
+    xinglin verify inference.xinglin.json --approved-model
+    xinglin inference rerun inference.xinglin.json --record note.txt --result output.json
+""",
+)
 
 
-@app.callback()
-def group() -> None:
-    """Run an inference again and compare."""
+@app.command()
+def bundle(
+    entry: Annotated[
+        int, typer.Argument(min=0, help="Where the inference stands in the institution's log.")
+    ],
+    node: NodeOption,
+    keys: KeysOption,
+    out: Annotated[Path, typer.Option(help="Where to write the bundle.")],
+    appointment: AppointmentOption = None,
+    file: FileOption = None,
+    index: IndexOption = 0,
+    trust: TrustOption = None,
+    passphrase_file: PassphraseOption = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    """
+    Fetch the bundle of an inference: the record read, the output, and who corrected it.
+
+    Whoever was released one of these records may have it, and the patient. Its place in the
+    log is in the answer to who had it made, and in the patient's history.
+
+    Example: xinglin inference bundle 41 --node https://h.example --keys alice.key
+    --file patient.json --out inference.xinglin.json
+    """
+    caller = connect(
+        node, keys, appointment=appointment, file=file, index=index, trust=trust,
+        passphrase_file=passphrase_file,
+    )  # fmt: skip
+    fetched = caller.node.get_bytes(f"/v1/entries/{entry}/bundle")
+    claimed = _inference(read_bundle(fetched))
+    output.write_file(out, fetched)
+    output.result(
+        {"file": str(out), "record": str(claimed.record), "model": claimed.model.text},
+        [f"wrote {out}: `xinglin verify {out}` checks it"],
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -33,7 +85,7 @@ def rerun(
         Path | None,
         typer.Option(
             help="The opened output record, whose salt is needed to compare; "
-            "else RECORD.output.json, where `access open` puts it."
+            "else the file beside RECORD that is called RECORD.output.json."
         ),
     ] = None,
     as_json: output.JsonOption = False,

@@ -43,6 +43,9 @@ and nobody else. Others get its key by asking (`xinglin access request`).
 """,
 )
 
+DEFAULT_CATEGORY = "outpatient-note"
+"""What most documents are."""
+
 RecordArgument = Annotated[UUID, typer.Argument(help="The record's id.")]
 SubjectOption = Annotated[
     UUID | None, typer.Option("--subject", help="File number, where care staff ask.")
@@ -60,9 +63,17 @@ def submit(
     ],
     file: FileOption = None,
     subject: SubjectOption = None,
-    category: Annotated[str, typer.Option(help="What kind of document it is.")] = "outpatient-note",
+    category: Annotated[
+        str,
+        typer.Option(
+            help="What kind of document it is; that of the version before, else outpatient-note."
+        ),
+    ] = "",
     media_type: Annotated[
-        str, typer.Option(help="Its media type; guessed from the name where absent.")
+        str,
+        typer.Option(
+            help="Its media type; where absent that of what it corrects, else guessed by its name."
+        ),
     ] = "",
     intake: Annotated[
         bool,
@@ -71,6 +82,10 @@ def submit(
     follows: Annotated[
         UUID | None,
         typer.Option(help="Submit it as the next version of this record, in place of the newest."),
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="With --follows: state that it corrects the newest version, and why."),
     ] = None,
     index: IndexOption = 0,
     trust: TrustOption = None,
@@ -83,6 +98,9 @@ def submit(
     Returns once the node has it on disk and in its log; the receipt is its promise to
     anchor it.
 
+    With --follows and --reason a signed correction is logged beside the new version; the
+    output of an inference is followed only so. The patient reads the reason.
+
     Example: xinglin record submit note.txt --node https://h.example --keys doctor.key
     --appointment doctor.json --subject 8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11
     """
@@ -92,20 +110,30 @@ def submit(
         raise UsageError("expected the patient: --subject NUMBER, or --file patient.json")
     if intake and follows is not None:
         raise UsageError("a next version is sealed by its author: --follows without --intake")
+    if reason is not None and follows is None:
+        raise UsageError("a correction names what it corrects: --reason with --follows RECORD")
     caller = connect(
         node, keys, appointment=appointment, index=index, trust=trust,
         passphrase_file=passphrase_file,
     )  # fmt: skip
     number = str(subject) if file is None else PatientFile.read(file).subject
-    kind = media_type or guess_media_type(source)
     previous = None if follows is None else newest(caller, number, follows)
+    what = category or (DEFAULT_CATEGORY if previous is None else previous.category)
+    corrected = None if reason is None or previous is None else previous.media_type
+    kind = media_type or corrected or guess_media_type(source)
     with output.progress(as_json=as_json) as shown:
         shown.add_task(f"{'sending' if intake else 'sealing and sending'} {source.name}")
         answer = (
-            take_in(caller, source, number, category=category, media_type=kind)
+            take_in(caller, source, number, category=what, media_type=kind)
             if intake
             else seal_and_submit(
-                caller, source, number, category=category, media_type=kind, previous=previous
+                caller,
+                source,
+                number,
+                category=what,
+                media_type=kind,
+                previous=previous,
+                reason=reason,
             )
         )
     output.result(answer, [f"{key}: {value}" for key, value in _flat(answer)], as_json=as_json)

@@ -14,7 +14,15 @@ from xinglin.errors import InvalidEncoding, UsageError
 from xinglin.hashes import Digest
 from xinglin.names import RecordId, UnixTime
 from xinglin.seal import SealedBlob
-from xinglin.statement import attest, record_statement
+from xinglin.statement import (
+    Reason,
+    attest,
+    correction_statement,
+    manifest_digest,
+    new_salt,
+    reason_digest,
+    record_statement,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,8 @@ class Previous:
     record: RecordId
     version: int
     manifest: Digest
+    category: str
+    media_type: str
 
 
 def newest(caller: Caller, subject: str, record: UUID) -> Previous:
@@ -37,7 +47,11 @@ def newest(caller: Caller, subject: str, record: UUID) -> Previous:
         )
     last = max(versions, key=lambda one: cast(int, one["version"]))
     return Previous(
-        RecordId(record), cast(int, last["version"]), Digest.from_text(str(last["manifest"]))
+        RecordId(record),
+        cast(int, last["version"]),
+        Digest.from_text(str(last["manifest"])),
+        str(last["category"]),
+        str(last["mediaType"]),
     )
 
 
@@ -49,11 +63,13 @@ def seal_and_submit(
     category: str,
     media_type: str,
     previous: Previous | None = None,
+    reason: str | None = None,
 ) -> dict[str, JsonValue]:
     """
     Seal a file for the institution, attest it as the caller, and submit it.
 
-    It is a record of its own, or the version after `previous`, whose manifest it then names.
+    It is a record of its own, or the version after `previous`, whose manifest it then names;
+    with a `reason` it also states that it stands in place of that version.
     """
     enrolment = enrolment_in_force(caller, subject)
     record = RecordId(uuid4()) if previous is None else previous.record
@@ -86,18 +102,32 @@ def seal_and_submit(
             version=version,
             statement=state,
         )
-        attestation = attest(statement, caller.account, caller.domain)
+        fields = {
+            "subject": subject,
+            "envelope": envelope.encode().decode(),
+            "attestation": attest(statement, caller.account, caller.domain).encode().decode(),
+        }
+        if previous is not None and reason is not None:
+            fields |= _correction(caller, previous.manifest, manifest_digest(statement), reason)
         sealed.seek(0)
         answer = caller.node.post_parts(
             "/v1/records",
-            fields={
-                "subject": subject,
-                "envelope": envelope.encode().decode(),
-                "attestation": attestation.encode().decode(),
-            },
+            fields=fields,
             files={"blob": ("blob", sealed, "application/octet-stream")},
         )
     return {"record": str(record), "version": version, **answer}
+
+
+def _correction(caller: Caller, of: Digest, by: Digest, reason: str) -> dict[str, str]:
+    """The parts of the form that say what the new version corrects, and why."""
+    told = Reason(text=reason, salt=new_salt())
+    stated = correction_statement(
+        of=of, by=by, reason=reason_digest(told), claimed_at=UnixTime(now())
+    )
+    return {
+        "correction": attest(stated, caller.account, caller.domain).encode().decode(),
+        "reason": told.encode().decode(),
+    }
 
 
 def enrolment_in_force(caller: Caller, subject: str) -> Digest:

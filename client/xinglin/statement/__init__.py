@@ -44,7 +44,13 @@ from xinglin.statement.predicates import (
     Succession,
     ViewOfChain,
 )
-from xinglin.statement.statement import Statement, Subject, manifest_digest, record_statement
+from xinglin.statement.statement import (
+    Statement,
+    Subject,
+    correction_statement,
+    manifest_digest,
+    record_statement,
+)
 
 __all__ = [
     "ENTRY_SIZE",
@@ -78,6 +84,7 @@ __all__ = [
     "ViewOfChain",
     "attest",
     "commit",
+    "correction_statement",
     "manifest_digest",
     "new_salt",
     "open_commitment",

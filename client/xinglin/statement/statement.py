@@ -13,7 +13,7 @@ from xinglin.document import DigestMap, Document
 from xinglin.errors import InvalidEncoding, UsageError
 from xinglin.hashes import Digest
 from xinglin.names import Member, RecordId, UnixTime
-from xinglin.statement.predicates import PREDICATES, Predicate, Record
+from xinglin.statement.predicates import PREDICATES, Correction, Predicate, Record
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 """`_type` of every statement (in-toto Attestation Framework, Statement v1)."""
@@ -108,4 +108,20 @@ def record_statement(
             media_type=media_type,
             claimed_at=claimed_at,
         ),
+    )
+
+
+def correction_statement(
+    *, of: Digest, by: Digest, reason: bytes, claimed_at: UnixTime
+) -> Statement:
+    """
+    State that the version with the manifest `by` stands in place of the one with `of`.
+
+    `reason` is the digest of the author's words. Raises `UsageError` where both are the same.
+    """
+    if of == by:
+        raise UsageError("a correction names two versions, got the same twice")
+    return Statement(
+        (Subject(name="manifest", digest=of),),
+        Correction(of=of, by=by, reason=reason, claimed_at=claimed_at),
     )

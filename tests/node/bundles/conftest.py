@@ -5,22 +5,27 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from xinglin import consent, seal, typed
+from xinglin import _cli, consent, seal, typed
 from xinglin import grant as grants
-from xinglin._chain.consortium import Applicant, NewAccount
+from xinglin._chain.consortium import Applicant, Consortium, NewAccount, model_approval
 from xinglin._chain.deploy import DeploymentPlan, deploy, new_network_id, trust_root
+from xinglin._chain.models import Models
 from xinglin._chain.profile import NetworkProfile
 from xinglin._chain.rpc import RpcPool
-from xinglin._chain.words import Power
+from xinglin._chain.sender import Sender
+from xinglin._chain.words import Kind, Power
+from xinglin._cli import caller
+from xinglin._cli import consent as consent_commands
 from xinglin._http import NodeClient, SignIn
 from xinglin._network.anvil import Anvil, find_anvil
 from xinglin._network.engine import NetworkOptions
@@ -31,7 +36,7 @@ from xinglin.encoding import base64url, from_base64url
 from xinglin.errors import ServiceError, UsageError
 from xinglin.hashes import Digest
 from xinglin.history import history_digest
-from xinglin.keys import Account, HpkeIdentity
+from xinglin.keys import Account, HpkeIdentity, new_phrase, write_key_file
 from xinglin.names import HistoryKey, Member, RecordId, UnixTime
 from xinglin.note import LogKey
 from xinglin.seal import SealedBlob
@@ -42,6 +47,9 @@ from xinglin_node.house import NodeHouse, NodeKeys
 from xinglin_node.settings import NodeSettings
 
 Found = TypeVar("Found")
+
+Run = Callable[..., Any]
+"""Runs a command and gives what it printed."""
 
 
 class InProcess(httpx.BaseTransport):
@@ -87,6 +95,7 @@ class Life:
     client: TestClient
     trust: TrustRoot
     officers: dict[int, Account]
+    governors: dict[int, Account]
     patient: Account = field(default_factory=Account.generate)
     identity: HpkeIdentity = field(default_factory=HpkeIdentity.generate)
     subject: str = ""
@@ -229,6 +238,32 @@ class Life:
         wait_for(deposited)
         return signed
 
+    def approve(self, model: Digest) -> None:
+        """Have a model registered and approved by the hospitals' votes, and the node see it."""
+        with closing(RpcPool(self.house.profile)) as pool:
+            models, consortium = Models(pool), Consortium(pool)
+            first = Sender(pool, self.governors[1])
+            first.send(models.register(model), final=True)
+            payload = model_approval(model, None, Member(1))
+            first.send(consortium.propose(Kind.APPROVE_MODEL, None, payload), final=True)
+            number = consortium.proposals(at=pool.final_view())[-1].number
+            for governor in list(self.governors.values())[: consortium.quorum(None)]:
+                Sender(pool, governor).send(consortium.vote(number), final=True)
+            first.send(models.approve(model), final=True)
+        self.wait_for(lambda: self.status_of(model) == "approved")
+
+    def retire(self, model: Digest) -> None:
+        """Have member 1 retire its model, and the node see it."""
+        with closing(RpcPool(self.house.profile)) as pool:
+            Sender(pool, self.governors[1]).send(Models(pool).retire(model), final=True)
+        self.wait_for(lambda: self.status_of(model) == "retired")
+
+    def status_of(self, model: Digest) -> str:
+        """What the node says of a model."""
+        node = self.node(self.staff("physician"))
+        listed = {one["digest"]: one["status"] for one in node.get("/v1/models")["models"]}
+        return listed.get(model.text, "unregistered")
+
     def wait_for(self, look: Callable[[], Found]) -> Found:
         """Look again until there is something."""
         return wait_for(look)
@@ -258,14 +293,16 @@ def wait_for(look: Callable[[], Found], *, seconds: float = 60) -> Found:
     raise TimeoutError("it did not come about")
 
 
-def _founders(keys: NodeKeys, officers: dict[int, Account]) -> tuple[Applicant, ...]:
+def _founders(
+    keys: NodeKeys, officers: dict[int, Account], governors: dict[int, Account]
+) -> tuple[Applicant, ...]:
     witness = keys.witness
     assert witness is not None
     made: list[Applicant] = []
     for number in (1, 2, 3):
         own = number == 1
         accounts = [
-            NewAccount(Account.generate().address, Power.GOVERN),
+            NewAccount(governors[number].address, Power.GOVERN),
             NewAccount(officers[number].address, Power.APPOINT),
             NewAccount((keys.anchor if own else Account.generate()).address, Power.ANCHOR),
         ]
@@ -297,8 +334,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
             recovery=HpkeIdentity.generate().recipient, session=secrets.token_bytes(32),
         )  # fmt: skip
         officers = {number: Account.generate() for number in (1, 2, 3)}
+        governors = {number: Account.generate() for number in (1, 2, 3)}
         pool = RpcPool(base)
-        plan = DeploymentPlan(new_network_id(), _founders(keys, officers), change_delay=2)
+        plan = DeploymentPlan(
+            new_network_id(), _founders(keys, officers, governors), change_delay=2
+        )
         profile: NetworkProfile = deploy(pool, Account.generate(), plan)
         pool.close()
         at = folder / "node"
@@ -309,7 +349,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         )  # fmt: skip
         house = create_house(settings, keys, profile)
         with TestClient(create_app(house)) as client:
-            made = Life(house, client, trust_root(profile), officers)
+            made = Life(house, client, trust_root(profile), officers, governors)
             system = made.appoint("system", keys.system, keys.institution, member=1, name="node")
             (at / "system.appointment.json").write_text(json.dumps(system.signed.to_json()))
             wait_for(lambda: client.get("/readyz").status_code == 200)
@@ -317,3 +357,51 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
             yield made
     finally:
         engine.down(folder / "chain")
+
+
+@pytest.fixture
+def run(life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Run:
+    """Run a command in an empty folder; return what it printed, as JSON."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XINGLIN_PASSPHRASE", "correct horse")
+    monkeypatch.setenv("XINGLIN_TRUST", str(tmp_path / "trust.json"))
+    monkeypatch.setenv("XINGLIN_NODE", "http://testserver")
+    (tmp_path / "trust.json").write_bytes(life.trust.encode())
+
+    def connect(url: str) -> NodeClient:
+        assert url == "http://testserver"
+        return life.node()
+
+    monkeypatch.setattr(caller, "NodeClient", connect)
+    monkeypatch.setattr(consent_commands, "NodeClient", connect)
+
+    def command(*arguments: object, code: int = 0) -> Any:
+        with pytest.raises(SystemExit) as ended:
+            _cli.main([*map(str, arguments), "--json"])
+        printed = capsys.readouterr()
+        assert (ended.value.code or 0) == code, printed.err
+        return json.loads(printed.out or printed.err)
+
+    return command
+
+
+@pytest.fixture
+def people(life, run: Run, tmp_path: Path) -> None:
+    """Key files and appointments of a desk, a physician at each of two hospitals, a patient."""
+    secrets = {
+        f"officer{number}": {"kind": "account", "key": base64url(life.officers[number].key)}
+        for number in (1, 2)
+    } | {
+        name: {"kind": "person", "phrase": new_phrase()}
+        for name in ("desk", "doctor", "outside", "alice")
+    }
+    for name, secret in secrets.items():
+        # The least cost that a reader takes: these commands open a file each time.
+        write_key_file(tmp_path / f"{name}.key", secret, "correct horse", log2_cost=14)
+    for name, member, role in (("desk", 1, "desk"), ("doctor", 1, "physician"),
+                               ("outside", 2, "physician")):  # fmt: skip
+        run(
+            "appointment", "issue", "--key", f"officer{member}.key", "--member", member,
+            "--role", role, "--name", "王敏", "--person-keys", f"{name}.key",
+            "--out", f"{name}.json",
+        )  # fmt: skip

@@ -1,67 +1,9 @@
 """The commands of people, from enrolling to reading who looked, against a node on a chain."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from xinglin import _cli
-from xinglin._cli import caller, consent, output
-from xinglin._http import NodeClient
-from xinglin.encoding import base64url
-from xinglin.keys import new_phrase, write_key_file
-
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def run(life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Run:
-    """Run a command in an empty folder; return what it printed, as JSON."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XINGLIN_PASSPHRASE", "correct horse")
-    monkeypatch.setenv("XINGLIN_TRUST", str(tmp_path / "trust.json"))
-    monkeypatch.setenv("XINGLIN_NODE", "http://testserver")
-    (tmp_path / "trust.json").write_bytes(life.trust.encode())
-
-    def connect(url: str) -> NodeClient:
-        assert url == "http://testserver"
-        return life.node()
-
-    monkeypatch.setattr(caller, "NodeClient", connect)
-    monkeypatch.setattr(consent, "NodeClient", connect)
-
-    def command(*arguments: object, code: int = 0) -> Any:
-        with pytest.raises(SystemExit) as ended:
-            _cli.main([*map(str, arguments), "--json"])
-        printed = capsys.readouterr()
-        assert (ended.value.code or 0) == code, printed.err
-        return json.loads(printed.out or printed.err)
-
-    return command
-
-
-@pytest.fixture
-def people(life, run: Run, tmp_path: Path) -> None:
-    """Key files and appointments of a desk, a physician at each of two hospitals, a patient."""
-    secrets = {
-        f"officer{number}": {"kind": "account", "key": base64url(life.officers[number].key)}
-        for number in (1, 2)
-    } | {
-        name: {"kind": "person", "phrase": new_phrase()}
-        for name in ("desk", "doctor", "outside", "alice")
-    }
-    for name, secret in secrets.items():
-        # The least cost that a reader takes: these commands open a file each time.
-        write_key_file(tmp_path / f"{name}.key", secret, "correct horse", log2_cost=14)
-    for name, member, role in (("desk", 1, "desk"), ("doctor", 1, "physician"),
-                               ("outside", 2, "physician")):  # fmt: skip
-        run(
-            "appointment", "issue", "--key", f"officer{member}.key", "--member", member,
-            "--role", role, "--name", "王敏", "--person-keys", f"{name}.key",
-            "--out", f"{name}.json",
-        )  # fmt: skip
+from xinglin._cli import output
 
 
 def as_(name: str) -> tuple[str, ...]:
