@@ -30,6 +30,7 @@ bench: ## medians and ratios, beside a peer measured in the same run
 	python tests/benchmarks/node_bench.py
 	python tests/benchmarks/ml_bench.py
 	python tests/benchmarks/headers_bench.py
+	python tests/benchmarks/network_bench.py
 
 gas: ## what each call of the contracts costs
 	@$(PYTHON) scripts/setup.py demo

@@ -45,7 +45,7 @@ from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Sender
 from xinglin._chain.words import Power
 from xinglin._network.anvil import Anvil
-from xinglin._network.engine import NetworkOptions
+from xinglin._network.engine import Engine, NetworkOptions
 from xinglin._network.process import free_ports
 from xinglin._network.profile import save
 from xinglin.appointment import Appointment, appoint
@@ -197,11 +197,12 @@ def served(bench: Bench, port: int, metrics_port: int):
         env=environment, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
-        for _ in range(600):
+        for _ in range(2400):
             if ready.exists() or process.poll() is not None:
                 break
             time.sleep(0.05)
         if not ready.exists():
+            process.terminate()  # what it wrote has no end before
             raise RuntimeError(process.stderr.read().decode()[-2000:])
         yield process
     finally:
@@ -376,10 +377,10 @@ def gas_of_anchors(bench: Bench, keys: NodeKeys, member: Member) -> dict[int, fl
 
 
 @contextmanager
-def stage(work: Path):
-    """Anvil, contracts, three hospitals' folders; the first one's node is measured."""
-    engine = Anvil()
-    profile = engine.up(work / "network", NetworkOptions())
+def stage(work: Path, engine: Engine | None = None, validators: int = 0):
+    """A chain (Anvil), contracts, three hospitals' folders; the first one's node is measured."""
+    engine = engine or Anvil()
+    profile = engine.up(work / "network", NetworkOptions(validators=validators))
     try:
         officers, all_keys = [], []
         applicants = []
