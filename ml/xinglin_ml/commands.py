@@ -14,10 +14,12 @@ from typing import Annotated, Any, cast
 import typer
 
 from xinglin.errors import UsageError
+from xinglin_ml.correction_export import corrections
 from xinglin_ml.errors import ConfigurationError, CorpusError
 from xinglin_ml.schema import SCHEMES
 
 app = typer.Typer(no_args_is_help=True, help="Read clinical Chinese: find what a text names.")
+app.add_typer(corrections, name="corrections")
 terminology = typer.Typer(no_args_is_help=True, help="Tables of terms and codes.")
 
 BATCH = 256
@@ -83,6 +85,8 @@ def predict(
 
     Offsets are code points of the text as given. A span has start, end, label and score, in
     the scheme diagnostic also subtype. Nothing is written unless every line could be read.
+
+    Example: xinglin ner predict --input notes.jsonl --output spans.jsonl
     """
     from rich.progress import Progress
 
@@ -136,6 +140,8 @@ def show(
 
     A code with a question mark is one of several candidates. What is denied is struck
     through. Suggested syndromes are preliminary: no clinician signed them.
+
+    Example: xinglin ner show note.txt --html note.html
     """
     from rich.console import Console
 
@@ -271,6 +277,8 @@ def train(
     Train one experiment, or go on with it; write weights, metrics, curves and provenance.
 
     The same command after a kill goes on from the last state.
+
+    Example: xinglin ner train --config ml/xinglin_ml/configs/small-1.toml
     """
     from rich.progress import Progress
 
@@ -304,6 +312,8 @@ def import_tables(
     Add tables that you have to those that ship: GB/T 15657, GB/T 16751, ICD-11 chapter 26.
 
     They stay in your own data folder; importing again replaces what was imported.
+
+    Example: xinglin terminology import icd11-chapter-26.json
     """
     from xinglin_ml.terminology_store import import_files
 
@@ -319,7 +329,11 @@ def look_up(
     label: Annotated[str | None, typer.Option(help="疾病, 诊断 or 治疗.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the candidates for one term, best first."""
+    """
+    Print the candidates for one term, best first.
+
+    Example: xinglin terminology look-up 胃脘痛 --label 疾病
+    """
     from xinglin_ml.terminology_store import current
 
     found = current().normalise(surface, label)

@@ -67,6 +67,8 @@ def init(
     Every secret is in one file, encrypted under the passphrase. The recovery key leaves only
     as shares, one file for each officer: hand them over and delete them here. What the
     network needs to know of the institution is written to institution.json.
+
+    Example: xinglin node init hospital-a --name 杏林第一中医院 --url https://a.example --officer
     """
     from xinglin_node import folder as folders
 
@@ -140,6 +142,8 @@ def serve(
     Settings come from the options here, then the environment (XINGLIN_...), then
     FOLDER/node.toml. It refuses to start on another chain, without its recovery recipient,
     or on a database that another node is using.
+
+    Example: xinglin node serve hospital-a --passphrase-file passphrase
     """
     from xinglin_node.serving import serve as run
     from xinglin_node.settings import load
