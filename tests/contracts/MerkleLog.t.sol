@@ -233,6 +233,13 @@ contract MerkleLogTest is Scene {
         _claim(!door.isIncluded(index, size, all[index] ^ mask, root, path), "a changed leaf");
         _claim(!door.isIncluded(index, size, all[index], root ^ mask, path), "a changed root");
         _claim(!door.isIncluded(size, size, all[index], root, path), "outside the tree");
+        for (uint256 place = 0; place < path.length; ++place) {
+            path[place] ^= mask;
+            _claim(!door.isIncluded(index, size, all[index], root, path), "a sibling");
+            path[place] ^= mask;
+            bytes32[] memory shorter = Tree.without(path, place);
+            _claim(!door.isIncluded(index, size, all[index], root, shorter), "left out");
+        }
         path = Tree.append(path, mask);
         _claim(!door.isIncluded(index, size, all[index], root, path), "a longer path");
     }
