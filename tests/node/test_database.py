@@ -1,6 +1,10 @@
 """Sessions that read, the connection that writes, and clear words for what cannot be written."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,6 +13,20 @@ from xinglin_node.database import Database
 from xinglin_node.log.tables import EntryRow
 from xinglin_node.migrations.run import upgrade
 from xinglin_node.problems import StorageRefused
+
+NOBODY = 65534
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's leave to write everywhere, where the tests run as root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
 
 
 class TestReading:
@@ -43,12 +61,13 @@ class TestWriting:
             database.check_writable()
         database.close()
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-    def test_a_folder_without_permission_is_said(self, tmp_path) -> None:
-        (tmp_path / "locked").mkdir(mode=0o500)
-        database = Database(f"sqlite:///{tmp_path}/locked/node.sqlite")
-        with pytest.raises(StorageRefused, match="can be written"):
-            database.lock()
+    def test_a_folder_without_permission_is_said(self) -> None:
+        # Not below `tmp_path`, whose own folders nobody else may enter.
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o555)
+            database = Database(f"sqlite:///{folder}/node.sqlite")
+            with as_nobody(), pytest.raises(StorageRefused, match="Permission denied"):
+                database.lock()
 
     def test_a_folder_that_is_not_there_is_said(self, tmp_path) -> None:
         database = Database(f"sqlite:///{tmp_path}/none/node.sqlite")

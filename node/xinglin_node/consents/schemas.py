@@ -74,6 +74,19 @@ class GrantGiven(Document):
 class GrantWitnessed(Document):
     """A grant given at the desk, for a subject without a device."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": "0b9f6a0e-8f8c-4b3e-9a57-3f8f6d3c1a52",
+                    "terms": '{"evidence":{"sha256":"5f…"},"frequency":null,…}',
+                    "notBefore": 0,
+                    "expiresAt": 1790208000,
+                }
+            ]
+        }
+    )
+
     subject: Uuid4
     terms: TermsText
     not_before: Time
