@@ -13,6 +13,8 @@ import pytest
 from xinglin import canonical
 from xinglin_ml.annotation import Span
 from xinglin_ml.errors import ConfigurationError, ManifestError, WeightsError
+from xinglin_ml.evaluate import score
+from xinglin_ml.examples import CorpusUse, read
 from xinglin_ml.method import Method, NamedMethod, open_method
 from xinglin_ml.method import load as shipped_method
 from xinglin_ml.predict import LoadedModel, load_model, load_shipped, shipped_folder
@@ -115,6 +117,19 @@ class TestMethod:
             "sys.exit('torch' in sys.modules)"
         )
         assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+class TestScores:
+    FLOOR = 0.721
+    """Strict F1 of an untuned character CRF, which was published with the corpus."""
+
+    def test_the_model_that_ships_is_above_the_floor_in_the_native_labels(
+        self, model: LoadedModel, shared: Path
+    ) -> None:
+        name = "tcm_literature"
+        dev = read(CorpusUse(name, (name,)), shared / "data", "dev").by_head[name]
+        predicted = model.reader.read([one.text for one in dev], name)
+        assert score([one.spans for one in dev], predicted).f1 > self.FLOOR
 
 
 class TestFiles:
