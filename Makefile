@@ -9,6 +9,7 @@ help: ## list the targets
 
 demo: ## one record's whole life, on a chain of its own (RECORDS=FILE, KEEP=1, ENGINE=clique)
 	@$(PYTHON) scripts/setup.py demo
+	@said=$$($(HARDHAT) build --no-tests --quiet 2>&1 && node scripts/abi.js --check 2>&1) || { echo "$$said"; exit 1; }
 	@xinglin demo $(if $(RECORDS),--records '$(RECORDS)') $(if $(KEEP),--keep) $(if $(ENGINE),--engine $(ENGINE))
 
 test: ## everything that must hold: contracts, then Python
