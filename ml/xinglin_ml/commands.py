@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from xinglin.errors import UsageError
-from xinglin_ml.correction_export import corrections
+from xinglin_ml.correction_commands import corrections
 from xinglin_ml.errors import ConfigurationError, CorpusError
 from xinglin_ml.schema import SCHEMES
 

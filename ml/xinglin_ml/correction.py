@@ -9,6 +9,7 @@ without anything but text and spans.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,7 +17,7 @@ from typing import Any, cast
 from xinglin import canonical
 from xinglin.errors import InvalidEncoding, UsageError
 from xinglin.grant import Terms
-from xinglin.purposes import RESEARCH_PURPOSE
+from xinglin.purposes import NO_METHODS, RESEARCH_PURPOSE
 from xinglin_ml.annotation import Document, Span
 from xinglin_ml.schema import DIAGNOSTIC
 
@@ -116,37 +117,53 @@ def _place(value: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """One corrected text and the record that it belongs to."""
+    """One corrected text, opened only where it may train."""
 
     record: str
-    text: str
-    spans: tuple[Span, ...]
+    """The note, by any name that the caller knows it by."""
+
+    open: Callable[[], tuple[str, tuple[Span, ...]]]
+    """Gives the text and what stands as its spans."""
 
 
-def allows_training(terms: Terms) -> bool:
+def training_refusal(terms: Terms) -> str | None:
     """
-    Return whether the terms of a grant let its records train a model.
+    Return why the terms of a grant do not let its records train a model; none where they do.
 
-    They must name research as a purpose, permit it in their research part, and show the text
-    (view `whole` or `deidentified`). Whether the grant holds now is the caller's to check.
+    They must name research as a purpose, not exclude the development of methods, and show the
+    text (view `whole` or `deidentified`). Whether the grant holds now is the caller's to check.
     """
-    return (
-        RESEARCH_PURPOSE in terms.purposes
-        and terms.research is not None
-        and terms.view in ("whole", "deidentified")
-    )
+    if RESEARCH_PURPOSE not in terms.purposes or terms.research is None:
+        return "the grant is not for research"
+    if NO_METHODS in {term.id for term in terms.research.parse().modifiers}:
+        return "the grant excludes the development of methods"
+    if terms.view not in ("whole", "deidentified"):
+        return f"the grant's view is {terms.view}, which does not show the text"
+    return None
 
 
 def training_documents(
-    corrected: Iterable[Corrected], allowed: Callable[[str], bool]
+    corrected: Iterable[Corrected],
+    refusal: Callable[[str], str | None],
+    left_out: Counter[str],
 ) -> Iterator[Document]:
     """
-    Yield documents to train on, of those records alone for which `allowed` answers true.
+    Yield documents to train on, of those records alone for which `refusal` gives no reason.
 
-    Ids are counted anew: a training file does not say which record a sentence came from.
+    The others are not opened, and counted in `left_out` under their reason. Ids are counted
+    anew: a training file does not say which record a sentence came from.
     """
     number = 0
     for one in corrected:
-        if allowed(one.record):
-            yield Document(f"c{number:06}", one.text, one.spans)
+        reason = refusal(one.record)
+        if reason is not None:
+            left_out[reason] += 1
+            continue
+        text, spans = one.open()
+        if any(span.label not in DIAGNOSTIC.labels for span in spans):
+            left_out["its labels are of another scheme"] += 1
+        elif any(span.end > len(text) for span in spans):
+            left_out["a span lies outside its text"] += 1
+        else:
+            yield Document(f"c{number:06}", text, spans)
             number += 1

@@ -35,12 +35,17 @@ SILVER = "silver"
 """A corpus that models have marked: it trains, and neither counts nor measures."""
 
 
+CORRECTIONS = "corrections"
+"""What clinicians corrected, as `xinglin ner corrections export` writes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class CorpusUse:
     """How an experiment uses one corpus."""
 
     name: str
-    """A public corpus, `own_outpatient`, `own_prevention`, `own_supplement` or `silver`."""
+    """A public corpus, `own_outpatient`, `own_prevention`, `own_supplement`, `corrections` or
+    `silver`."""
 
     heads: tuple[str, ...]
     """Schemes that it trains: its own, `diagnostic`, or both."""
@@ -124,6 +129,9 @@ def read(use: CorpusUse, folder: Path, split: str) -> Source:
         if split == "train":
             documents += own_documents(kind, split, joined=True)
         return Source(use, {"diagnostic": documents})
+    if use.name == CORRECTIONS:
+        file = folder / "ner" / f"{CORRECTIONS}.{split}.jsonl"
+        return Source(use, {"diagnostic": list(read_documents(file))})
     if use.name not in PUBLIC:
         raise ConfigurationError(f"no corpus is called {use.name}")
     documents = list(PUBLIC[use.name].read(folder, split))

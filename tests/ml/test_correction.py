@@ -1,6 +1,7 @@
 """Corrections by a clinician, and what of them may train."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ from xinglin_ml.correction import (
     Change,
     Corrected,
     Remove,
-    allows_training,
     correct,
     edits_of,
     training_documents,
+    training_refusal,
 )
+from xinglin_ml.correction_export import write_documents
 from xinglin_ml.errors import CorpusError
+from xinglin_ml.examples import CorpusUse, read
 
 TEXT = "头痛三天，无发热，予桂枝汤"
 OLD = (Span(0, 2, "症状", None, 0.9), Span(6, 8, "疾病", None, 0.4))
@@ -111,23 +114,64 @@ class TestCommand:
             edits_of(data)
 
 
+def opening(text: str = TEXT, spans: tuple[Span, ...] = OLD) -> Corrected:
+    return Corrected("r1", lambda: (text, spans))
+
+
 class TestExport:
-    def test_only_records_whose_grants_allow_it_are_exported(self) -> None:
-        corrected = [Corrected("r1", TEXT, OLD), Corrected("r2", TEXT, OLD)]
-        found = list(training_documents(corrected, {"r2"}.__contains__))
-        assert len(found) == 1
-        assert "r2" not in found[0].id
+    def test_only_records_whose_grants_allow_it_are_opened(self) -> None:
+        def never() -> tuple[str, tuple[Span, ...]]:
+            raise AssertionError("opened without leave")
+
+        left_out: Counter[str] = Counter()
+        corrected = [Corrected("r1", never), Corrected("r2", lambda: (TEXT, OLD))]
+        reasons = {"r1": "the grant was revoked"}
+
+        (found,) = training_documents(corrected, reasons.get, left_out)
+
+        assert (found.text, found.spans) == (TEXT, OLD)
+        assert "r2" not in found.id
+        assert left_out == {"the grant was revoked": 1}
 
     @pytest.mark.parametrize(
-        ("changes", "allowed"),
+        ("spans", "reason"),
         [
-            ({}, True),
-            ({"purposes": ["TREAT"], "research": None}, False),
-            ({"view": "deidentified"}, True),
-            ({"view": "entities"}, False),
+            ((Span(0, 2, "symptom"),), "its labels are of another scheme"),
+            ((Span(0, 99, "症状"),), "a span lies outside its text"),
         ],
     )
-    def test_research_must_be_named_and_permitted_and_see_the_text(
-        self, changes: dict[str, JsonValue], allowed: bool
+    def test_what_cannot_train_is_left_out_and_counted(
+        self, spans: tuple[Span, ...], reason: str
     ) -> None:
-        assert allows_training(Terms.from_json({**TERMS, **changes})) == allowed
+        left_out: Counter[str] = Counter()
+        found = training_documents([opening(spans=spans), opening()], lambda _: None, left_out)
+        assert len(list(found)) == 1
+        assert left_out == {reason: 1}
+
+    def test_a_training_run_reads_what_was_exported(self, tmp_path: Path) -> None:
+        (tmp_path / "ner").mkdir()
+        documents = list(training_documents([opening()], lambda _: None, Counter()))
+        write_documents(tmp_path / "ner" / "corrections.train.jsonl", documents)
+        source = read(CorpusUse("corrections", ("diagnostic",)), tmp_path, "train")
+        (read_again,) = source.by_head["diagnostic"]
+        assert read_again.text == TEXT
+        assert [s.key for s in read_again.spans] == [s.key for s in OLD]
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({}, None),
+            ({"purposes": ["TREAT"], "research": None}, "not for research"),
+            ({"view": "deidentified"}, None),
+            ({"view": "entities"}, "entities"),
+            (
+                {"research": {"permission": "DUO:0000042", "modifiers": ["DUO:0000015"]}},
+                "development of methods",
+            ),
+        ],
+    )
+    def test_research_must_be_named_permit_methods_and_see_the_text(
+        self, changes: dict[str, JsonValue], reason: str | None
+    ) -> None:
+        found = training_refusal(Terms.from_json({**TERMS, **changes}))
+        assert found is None if reason is None else reason in str(found)

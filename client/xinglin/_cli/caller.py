@@ -9,13 +9,20 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, cast
-
-import typer
+from typing import cast
 
 from xinglin import typed
 from xinglin._cli import output
 from xinglin._cli.keys import open_person
+from xinglin._cli.options import (
+    AppointmentOption,
+    FileOption,
+    IndexOption,
+    KeysOption,
+    NodeOption,
+    PassphraseOption,
+    TrustOption,
+)
 from xinglin._cli.verify import find_trust
 from xinglin._http import NodeClient, SignIn
 from xinglin.access import Asker
@@ -27,38 +34,23 @@ from xinglin.keys import Account, HpkeIdentity, HpkeRecipient, PersonKeys
 from xinglin.names import HistoryKey, Member, Origin
 from xinglin.trust import TrustRoot
 
-NodeOption = Annotated[
-    str, typer.Option("--node", envvar="XINGLIN_NODE", help="URL of the institution's node.")
-]
-KeysOption = Annotated[
-    Path,
-    typer.Option(
-        "--keys", envvar="XINGLIN_KEYS", help="Your key file; `xinglin keys new` makes one."
-    ),
-]
-AppointmentOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--appointment",
-        envvar="XINGLIN_APPOINTMENT",
-        help="Your signed appointment, for who speaks for an institution.",
-    ),
-]
-FileOption = Annotated[
-    Path | None,
-    typer.Option("--file", help="The file that the desk gave you, for a data subject."),
-]
-IndexOption = Annotated[
-    int,
-    typer.Option("--index", min=0, help="Which of your enrolments or appointments, from 0."),
-]
-TrustOption = Annotated[
-    Path | None,
-    typer.Option("--trust", help="The network's trust root; else as `xinglin verify` finds it."),
-]
-PassphraseOption = Annotated[
-    Path | None,
-    typer.Option("--passphrase-file", help="File whose first line opens the key file."),
+__all__ = [
+    "About",
+    "AppointmentOption",
+    "Caller",
+    "FileOption",
+    "IndexOption",
+    "KeysOption",
+    "NodeOption",
+    "PassphraseOption",
+    "PatientFile",
+    "TrustOption",
+    "appointed_member",
+    "connect",
+    "fetch_about",
+    "now",
+    "read_json",
+    "write_json",
 ]
 
 

@@ -14,6 +14,7 @@ from xinglin._chain.rpc import RpcPool, check_contracts
 from xinglin._chain.sender import Sender, TransactionState
 from xinglin._cli import output
 from xinglin._cli.keys import PassphraseOption, read_passphrase
+from xinglin._cli.options import NetworkOption
 from xinglin._network.profile import PROFILE_FILE, load
 from xinglin.canonical import JsonValue
 from xinglin.encoding import from_base64url
@@ -41,14 +42,6 @@ __all__ = [
 DEFAULT_FOLDER = Path(".xinglin/network")
 """Where a network of one's own is kept unless said otherwise."""
 
-NetworkOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--network",
-        envvar="XINGLIN_NETWORK",
-        help="The network's profile, a TOML file. By default the one of .xinglin/network.",
-    ),
-]
 KeyOption = Annotated[
     Path,
     typer.Option(

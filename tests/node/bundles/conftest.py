@@ -387,19 +387,20 @@ def run(life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Run:
 
 @pytest.fixture
 def people(life, run: Run, tmp_path: Path) -> None:
-    """Key files and appointments of a desk, a physician at each of two hospitals, a patient."""
+    """Key files and appointments: a desk, a physician at two hospitals each, a researcher."""
     secrets = {
         f"officer{number}": {"kind": "account", "key": base64url(life.officers[number].key)}
         for number in (1, 2)
     } | {
         name: {"kind": "person", "phrase": new_phrase()}
-        for name in ("desk", "doctor", "outside", "alice")
+        for name in ("desk", "doctor", "outside", "scholar", "alice")
     }
     for name, secret in secrets.items():
         # The least cost that a reader takes: these commands open a file each time.
         write_key_file(tmp_path / f"{name}.key", secret, "correct horse", log2_cost=14)
     for name, member, role in (("desk", 1, "desk"), ("doctor", 1, "physician"),
-                               ("outside", 2, "physician")):  # fmt: skip
+                               ("outside", 2, "physician"),
+                               ("scholar", 2, "researcher")):  # fmt: skip
         run(
             "appointment", "issue", "--key", f"officer{member}.key", "--member", member,
             "--role", role, "--name", "王敏", "--person-keys", f"{name}.key",

@@ -14,9 +14,10 @@ import pytest
 
 from xinglin import _cli
 from xinglin._cli import output
+from xinglin._network.profile import save
 from xinglin.errors import ServiceError
 from xinglin.methods import model_digest
-from xinglin_ml.annotation import Span
+from xinglin_ml.annotation import Span, read_documents
 from xinglin_node.models.service import describe
 
 NOTE = "头痛三天，无发热，予桂枝汤"
@@ -150,6 +151,98 @@ class TestI7InferenceIsAccountable:
 
         assert "a correction with the version after an inference's output" in refused["message"]
         assert "--reason with --follows" in alone["message"]
+
+
+class TestExport:
+    """Corrected spans train where the grant says so today, and nowhere else."""
+
+    @pytest.fixture
+    def granted(self, life, run, read, tmp_path: Path) -> Read:
+        """A corrected note, opened to a researcher for research and to a physician to treat."""
+        save(life.house.profile, tmp_path / "network.toml")
+        correct(run, read, tmp_path, [{"change": 0, "to": [0, 2, "症状"]}], "头痛是症状")
+        for who, role, purpose, research, declared in (
+            ("scholar", "researcher", "HRESCH", ("--research", "DUO:0000042"),
+             ("--research", "DUO:0000031,DUO:0000042")),
+            ("outside", "physician", "TREAT", (), ()),
+        ):  # fmt: skip
+            grant = run(
+                "consent", "grant", *ALICE, "--to", 2, "--role", role, "--purpose", purpose,
+                *research, "--category", "outpatient-note", "--category", "inference",
+                "--out", f"{who}.grant.json",
+            )["grantId"]  # fmt: skip
+            life.wait_for(lambda grant=grant: run("consent", "show", grant, *ALICE)["state"])
+            run(
+                "access", "request", grant, *as_(who), "--purpose", purpose, *declared,
+                "--out", f"{who}.answer.json",
+            )  # fmt: skip
+        final(life, run)
+        run("inference", "bundle", read.inference, *as_("scholar"), "--out", "one.xinglin.json")
+        return read
+
+    def export(self, run, who: str, answer: str, *bundles: str) -> dict:
+        Path("out.jsonl").unlink(missing_ok=True)
+        return run(
+            "ner", "corrections", "export", *(bundles or ("one.xinglin.json",)), *as_(who),
+            "--answer", f"{answer}.answer.json", "--network", "network.toml",
+            "--output", "out.jsonl",
+        )  # fmt: skip
+
+    def test_until_the_grant_ends(self, life, run, granted, tmp_path: Path) -> None:
+        told = self.export(run, "scholar", "scholar")
+        assert (told["documents"], told["leftOut"]) == (1, {})
+        (document,) = read_documents(tmp_path / "out.jsonl")
+        assert document.text == NOTE
+        assert [span.key for span in document.spans] == [(0, 2, "症状")]
+        assert granted.note not in (tmp_path / "out.jsonl").read_text()
+
+        # To treat is not to train: the physician may open the same records.
+        told = self.export(run, "outside", "outside")
+        assert told["leftOut"] == {"it was asked for TREAT, not for research": 1}
+
+        # And a request that does not say that methods are developed does not train them.
+        answer = json.loads((tmp_path / "scholar.answer.json").read_text())
+        run(
+            "access", "request", answer["request"]["grantId"], *as_("scholar"), "--purpose",
+            "HRESCH", "--research", "DUO:0000042", "--out", "plain.answer.json",
+        )  # fmt: skip
+        (reason,) = self.export(run, "scholar", "plain")["leftOut"]
+        assert reason.startswith("the request did not declare DUO:0000031")
+
+        # Both records must have been released: the note alone is not enough.
+        run(
+            "access", "request", answer["request"]["grantId"], *as_("scholar"), "--purpose",
+            "HRESCH", "--research", "DUO:0000031,DUO:0000042", "--record", granted.note,
+            "--out", "note.answer.json",
+        )  # fmt: skip
+        told = self.export(run, "scholar", "note")
+        assert told["leftOut"] == {"the output was not released in these answers": 1}
+
+        # What the tear-off stopped at the custodian trains no more, nor what the chain ended.
+        assert run("consent", "revoke", "scholar.grant.json")["state"] == "stopped"
+        assert self.export(run, "scholar", "scholar")["leftOut"] == {"the grant was revoked": 1}
+        assert list(read_documents(tmp_path / "out.jsonl")) == []
+
+    def test_what_nobody_corrected_is_left_out_and_a_forgery_refused(
+        self, run, granted, tmp_path: Path
+    ) -> None:
+        bundle = json.loads((tmp_path / "one.xinglin.json").read_text())
+        kept = [part for part in bundle["parts"] if part["role"] != "correction"]
+        (tmp_path / "plain.json").write_text(json.dumps({**bundle, "parts": kept}))
+        assert self.export(run, "scholar", "scholar", "plain.json")["leftOut"] == {
+            "nobody corrected it": 1
+        }
+
+        # A forged bundle ends the export: it is no matter of consent.
+        bundle["parts"][0]["index"] += 1
+        (tmp_path / "forged.json").write_text(json.dumps(bundle))
+        refused = run(
+            "ner", "corrections", "export", "forged.json", *as_("scholar"), "--answer",
+            "scholar.answer.json", "--network", "network.toml", "--output", "no.jsonl",
+            code=output.REFUSED,
+        )  # fmt: skip
+        assert refused["message"].startswith("forged.json: ")
+        assert not (tmp_path / "no.jsonl").exists()
 
 
 class TestModelsThatEnded:
