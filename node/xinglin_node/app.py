@@ -10,7 +10,6 @@ between requests, a line to `_parts`.
 """
 
 import importlib
-import importlib.util
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -160,8 +159,6 @@ def create_app(house: NodeHouse, *, follow_chain: bool = True, opened: bool = Fa
     )
     app.add_middleware(CountRequests)
     for name in _ROUTERS:
-        if importlib.util.find_spec(name) is None:
-            continue
         router: APIRouter = importlib.import_module(name).router
         app.include_router(router)
     return app
