@@ -36,7 +36,8 @@ def main() -> int:
     reason = "asked for by --links" if "--links" in sys.argv else refusal()
     way = f"peers told to drop each other ({reason})" if reason else "network namespaces"
     console.print(f"cuts: {way}")
-    table = Table("fault", "seconds", "acknowledged", "anchored", "releases", "refused", "held")
+    columns = ("entries", "per s", "anchors", "releases", "refused", "held")
+    table = Table("fault", "s", *columns)
     failed = 0
     with (
         tempfile.TemporaryDirectory(prefix="xinglin-faults-") as folder,
@@ -45,7 +46,7 @@ def main() -> int:
     ):
         for name in names:
             console.print(f"{name} …")
-            began = time.monotonic()
+            began, taken, loaded = time.monotonic(), len(one.acknowledged), one.loaded
             try:
                 FAULTS[name](one, short)
                 seen = check(one)
@@ -53,8 +54,10 @@ def main() -> int:
             except (AssertionError, XinglinError) as error:
                 seen, held = {}, f"NO: {error}"
                 failed += 1
-            numbers = [str(seen.get(key, "")) for key in COUNTED]
-            table.add_row(name, f"{time.monotonic() - began:.0f}", *numbers, held)
+            acknowledged, *others = [str(seen.get(key, "")) for key in COUNTED]
+            pace = (len(one.acknowledged) - taken) / max(1.0, one.loaded - loaded)
+            seconds = f"{time.monotonic() - began:.0f}"
+            table.add_row(name, seconds, acknowledged, f"{pace:.1f}", *others, held)
             console.print(f"  {held} {seen}")
     console.print(table)
     return 1 if failed else 0

@@ -8,6 +8,7 @@ from typing import Any
 from tests.faults.trial import CATCH_UP_SECONDS, VIEW_AGE, Trial
 
 from xinglin._chain.checkpoints import Checkpoints
+from xinglin._chain.consents import Consents
 from xinglin._chain.rpc import RpcPool
 from xinglin._tiles import tile_path
 from xinglin.errors import XinglinError
@@ -40,6 +41,8 @@ def check(trial: Trial) -> dict[str, int]:
         assert age <= VIEW_AGE + 5, f"a key left on a view that was {age:.0f} s old"
         standing = canonical.view_at(release.view_number)
         assert "0x" + standing.hash.hex() == release.view_hash, "a key left on an orphan"
+        given = Consents(canonical).grant(release.grant, at=standing)
+        assert given is not None, "a key left under a grant that its view does not have"
     canonical.close()
     return {
         "acknowledged": len(trial.acknowledged),

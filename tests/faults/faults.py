@@ -5,12 +5,20 @@ import random
 import time
 from collections.abc import Callable, Iterator
 
-from tests.faults.trial import VIEW_AGE, Trial
+from tests.faults.trial import CATCH_UP_SECONDS, VIEW_AGE, Trial, give
 
+from xinglin._chain.checkpoints import Checkpoints
+from xinglin._chain.consents import Consents
+from xinglin._chain.rpc import RpcPool, View
 from xinglin._network import process
+from xinglin.errors import Unreachable
+from xinglin.names import Generation, GrantId
 
 SETTLE_SECONDS = 6
 """After a cut: a minority of n may still seal floor(n/2) blocks (EIP-225), one a second."""
+
+ATTEMPTS = 20
+"""Blocks that are taken back until anchors and grants were among them often enough."""
 
 
 def one_killed(trial: Trial, short: bool) -> None:
@@ -105,6 +113,54 @@ def one_wiped(trial: Trial, short: bool) -> None:
         trial.wait_for_blocks()
 
 
+def reorganised(trial: Trial, short: bool) -> None:
+    """
+    Anchors and grants are on the chain, and then are not; all comes again, once.
+
+    What is taken back is younger than what is final: the last block, where the grant is.
+    """
+    wanted, anchors, grants = 1 if short else 3, 0, 0
+    pool = RpcPool(trial.world.profile)
+    log, member = Checkpoints(pool), trial.world.hospitals[0].member
+    consents = Consents(pool)
+    with trial.load(4):
+        for _ in range(ATTEMPTS):
+            given = give(trial.world, trial.filed, trial.record)
+            # From here on the physician asks under this grant, whatever became of its block.
+            trial.grant = given
+            head = _head_with(pool, given.id)
+            size = log.latest_size(member, Generation(0), at=head)
+            trial.step_back(head.number - 1)
+            left = pool.view_at(head.number - 1)
+            grants += consents.grant(given.id, at=left) is None
+            anchors += log.latest_size(member, Generation(0), at=left) < size
+            trial.wait_for_blocks()
+            assert pool.view_at(head.number).hash != head.hash, "the same block came again"
+            if min(anchors, grants) >= wanted:
+                break
+        _wait_until_released(trial, trial.grant.id)
+    pool.close()
+    assert min(anchors, grants) >= wanted, f"{anchors} anchors, {grants} grants were orphaned"
+
+
+def _head_with(pool: RpcPool, grant: GrantId) -> View:
+    """Wait for the block that has the grant, and return it."""
+    ends = time.monotonic() + CATCH_UP_SECONDS
+    while time.monotonic() < ends:
+        head = pool.head()
+        if Consents(pool).grant(grant, at=head) is not None:
+            return head
+        time.sleep(0.05)
+    raise Unreachable("the grant came into no block")
+
+
+def _wait_until_released(trial: Trial, grant: GrantId) -> None:
+    ends = time.monotonic() + CATCH_UP_SECONDS
+    while not any(release.grant == grant for release in trial.releases):
+        assert time.monotonic() < ends, "the grant that came again opens nothing"
+        time.sleep(0.5)
+
+
 def random_kills(trial: Trial, short: bool) -> None:
     """One validator after the other is killed at random and started again, under load."""
     chance = random.Random(1)
@@ -127,5 +183,6 @@ FAULTS: dict[str, Callable[[Trial, bool], None]] = {
     "cut-2-2": cut_two_two,
     "cut-3-1": cut_three_one,
     "one-wiped": one_wiped,
+    "reorganised": reorganised,
     "random-kills": random_kills,
 }

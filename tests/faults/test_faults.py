@@ -1,4 +1,4 @@
-"""The short form of `make faults-network`: three of the eight, on four real validators."""
+"""The short form of `make faults-network`: four of the nine, on four real validators."""
 
 import contextlib
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 class TestFaults:
     """I3, I4, I5: nothing acknowledged is lost, no key leaves on a view too old or orphaned."""
 
-    @pytest.mark.parametrize("name", ["one-killed", "two-killed", "all-killed"])
+    @pytest.mark.parametrize("name", ["one-killed", "two-killed", "all-killed", "reorganised"])
     def test_all_that_was_acknowledged_is_anchored_once_and_no_key_left_wrongly(
         self, network: object, name: str
     ) -> None:
