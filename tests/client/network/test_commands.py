@@ -15,9 +15,10 @@ from xinglin._network.anvil import find_anvil
 from xinglin._network.permissions import keep_accounts
 from xinglin._network.profile import load
 from xinglin.canonical import encode
-from xinglin.encoding import base64url, hex0x
+from xinglin.encoding import base64url, from_hex0x, hex0x
 from xinglin.errors import UsageError
 from xinglin.keys import Account, HpkeIdentity, write_key_file
+from xinglin.names import Member
 from xinglin.trust import read_trust
 
 PASSPHRASE = "correct horse"
@@ -212,6 +213,42 @@ class TestMembers:
         stranger = key_file(tmp_path / "stranger.key", Account.generate())
         refused = run(capsys, "member", "freeze", "--key", str(stranger), code=1)
         assert "ConsortiumUnauthorizedAccount" in refused["message"]
+
+    def test_one_s_own_log_is_frozen_at_once_and_a_vote_lets_it_go_on(
+        self, world: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def frozen() -> bool:
+            return bool(run(capsys, "member", "list")["members"][2]["frozenAt"])
+
+        run(capsys, "member", "freeze", "--key", str(world.govern[2]))
+        assert frozen()
+        words = ("unfreeze", "--member", "3", "--key", str(world.govern[0]))
+        made = run(capsys, "member", "propose", *words)
+        for key in world.govern[:2]:
+            run(capsys, "member", "vote", made["proposal"], "--key", str(key))
+        assert not frozen()
+
+    def test_an_appointment_is_withdrawn_by_its_member_alone(
+        self, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        trust, file = tmp_path / "trust.json", tmp_path / "physician.json"
+        run(capsys, "network", "export", "--out", str(trust))
+        run(
+            capsys, "appointment", "issue", "--key", str(world.govern[0]), "--member", "1",
+            "--role", "physician", "--name", "王敏", "--account", Account.generate().address,
+            "--key-digest", hex0x(bytes(32)), "--trust", str(trust), "--out", str(file),
+        )  # fmt: skip
+        digest = run(capsys, "appointment", "withdraw", str(file), "--key", str(world.govern[0]))[
+            "digest"
+        ]
+        pool = RpcPool(load(world.profile))
+        times = [
+            Consortium(pool).withdrawn_at(Member(one), from_hex0x(digest), at=pool.final_view())
+            for one in (1, 2)
+        ]
+        pool.close()
+        assert times[0] > 0
+        assert times[1] == 0
 
     def test_a_wrong_passphrase_is_refused_before_anything_is_sent(
         self, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -70,6 +70,29 @@ class TestPeople:
         run("record", "open", listed["record"], *ALICE, "--version", 2, "--out", "second.txt")
         assert (tmp_path / "second.txt").read_text() == "头痛四天，舌淡。"
 
+    def test_a_paper_form_is_witnessed_for_a_patient_without_a_device(
+        self, life, run, people, tmp_path: Path
+    ) -> None:
+        number = run("subject", "register", *as_("desk"), "--out", "paper.json")["subject"]
+        run("subject", "enrol", "paper.json", *as_("desk"))
+        (tmp_path / "form.txt").write_text("签名的知情同意书")
+        form = run("record", "submit", "form.txt", *as_("doctor"), "--subject", number)
+        words = ("--file", "paper.json", "--to", 2, "--purpose", "TREAT",
+                 "--category", "outpatient-note", "--evidence", form["manifest"])  # fmt: skip
+
+        witnessed = run("consent", "witness", *as_("desk"), *words)
+
+        assert witnessed["grant"]["how"] == "witnessed"
+        refused = run("consent", "witness", *as_("doctor"), *words, code=output.REFUSED)
+        assert "not-appointed" in refused["message"]
+        # Who has an account signs for themselves.
+        run("subject", "register", *as_("desk"), "--out", "patient.json")
+        run("subject", "sign", "patient.json", "--keys", "alice.key", "--out", "signed.json")
+        run("subject", "enrol", "patient.json", "--signed", "signed.json", *as_("desk"))
+        words = ("--file", "patient.json", *words[2:])
+        refused = run("consent", "witness", *as_("desk"), *words, code=output.REFUSED)
+        assert "rule" in refused["message"]
+
     def test_a_person_without_a_file_or_an_appointment_is_told_what_is_missing(
         self, run, people
     ) -> None:
