@@ -11,6 +11,7 @@ BIO, BIOES, BILOU or bare names. Needs torch and transformers.
 """
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -19,14 +20,22 @@ from typing import Any
 
 import torch
 
+from xinglin.errors import Unreachable
 from xinglin_ml.annotation import Span
-from xinglin_ml.errors import WeightsError
+from xinglin_ml.errors import ConfigurationError, WeightsError
+from xinglin_ml.method import code_digest
 from xinglin_ml.provenance import ModelManifest, digest_files
 from xinglin_ml.windows import windows
 
 WINDOW = 256
 """Characters read at once; within the 512 positions of the usual encoders, even where a
 character becomes two pieces."""
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+"""`name` or `owner/name`; all else was meant as a path."""
+
+_CODE_FILES = ("annotation.py", "huggingface.py", "windows.py")
+"""What turns a text into spans here; a change in any of them is another code."""
 
 _IGNORED = (".lock", ".metadata", ".gitattributes")
 
@@ -74,17 +83,21 @@ class HuggingFaceMethod:
     """A token-classification model by path or hub name, as a method."""
 
     def __init__(self, source: str) -> None:
+        folder = Path(source) if Path(source).is_dir() else _from_hub(source)
         transformers: Any = importlib.import_module("transformers")
         try:
-            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(source, use_fast=True)
-            model: Any = transformers.AutoModelForTokenClassification.from_pretrained(source)
+            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
+                str(folder), use_fast=True, local_files_only=True
+            )
+            model: Any = transformers.AutoModelForTokenClassification.from_pretrained(
+                str(folder), local_files_only=True
+            )
         except (OSError, ValueError) as error:
             raise WeightsError(f"{source} is no token-classification model") from error
         if not self._tokenizer.is_fast:
             raise WeightsError(f"{source} has no tokenizer that knows offsets")
         self._model = model.eval()
         self._labels: Mapping[int, str] = {int(k): str(v) for k, v in model.config.id2label.items()}
-        folder = Path(source) if Path(source).is_dir() else _hub_folder(source)
         files = {n: d for n, d in digest_files(folder).items() if not n.endswith(_IGNORED)}
         libraries = {n: metadata.version(n) for n in ("torch", "transformers")}
         name = Path(source).name
@@ -99,7 +112,9 @@ class HuggingFaceMethod:
         self.parameters: Mapping[str, str | int] = MappingProxyType(
             {"scheme": "native", "window": WINDOW}
         )
-        self.code: str = f"xinglin_ml {metadata.version('xinglin')} huggingface"
+        self.code: str = (
+            f"xinglin_ml {metadata.version('xinglin')} sha256:{code_digest(_CODE_FILES)}"
+        )
         self.runtime: str = "torch " + ".".join(metadata.version("torch").split(".")[:2])
 
     def __call__(self, text: str) -> Sequence[Span]:
@@ -131,7 +146,27 @@ class HuggingFaceMethod:
         )
 
 
-def _hub_folder(name: str) -> Path:
-    """Return where the hub's files lie once they were fetched."""
+def _from_hub(name: str) -> Path:
+    """
+    Fetch a model from the hub, once, and return its folder: what is digested is what reads.
+
+    Raises `ConfigurationError` for what is neither a folder nor a name on the hub, `Unreachable`
+    where the hub does not answer and no earlier copy is kept here.
+    """
+    if not _HUB_NAME.fullmatch(name):
+        raise ConfigurationError(f"expected a folder of a model at {name}, found none")
     hub: Any = importlib.import_module("huggingface_hub")
-    return Path(hub.snapshot_download(name))
+    refused: Any = importlib.import_module("huggingface_hub.errors")
+    try:
+        return Path(hub.snapshot_download(name))
+    except (refused.RepositoryNotFoundError, refused.HFValidationError) as error:
+        raise ConfigurationError(
+            f"there is no folder {name}, and the hub of Hugging Face has no such model, or lets "
+            "nobody unknown read it"
+        ) from error
+    except OSError as error:
+        raise Unreachable(
+            f"there is no folder {name}, the hub of Hugging Face does not answer, and no copy "
+            "of a model of that name is kept here: fetch it once where there is a network, or "
+            "name the folder that it was saved to"
+        ) from error

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from xinglin import canonical
 from xinglin._cli.inference import run_again
-from xinglin.errors import InferenceError
+from xinglin.errors import InferenceError, Unreachable
 from xinglin.hashes import Digest
 from xinglin.inference import output_digest, spans_of
 from xinglin.methods import installed, model_digest
@@ -18,13 +18,13 @@ from xinglin.names import Salt
 from xinglin.statement import Inference
 from xinglin_ml.annotation import Span
 from xinglin_ml.commands import app
-from xinglin_ml.errors import WeightsError
+from xinglin_ml.errors import ConfigurationError, WeightsError
 from xinglin_ml.method import MODEL_VARIABLE, open_method
 
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from xinglin_ml.huggingface import pieces_to_spans  # noqa: E402  torch is asked for above
+from xinglin_ml.huggingface import HuggingFaceMethod, pieces_to_spans  # noqa: E402  torch is asked for above
 
 PLAIN = "text/plain;charset=utf-8"
 
@@ -137,6 +137,39 @@ class TestHuggingFaceMethod:
     def test_a_folder_without_a_model_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsError):
             open_method(str(tmp_path))
+
+
+class TestNames:
+    """What is named and not there is said to be so, and nothing waits for a network that is not."""
+
+    @pytest.fixture(autouse=True)
+    def offline(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        from huggingface_hub import constants
+
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    @pytest.mark.parametrize("name", ["/nowhere/model", "./model", "a/b/c", "../x"])
+    def test_a_path_without_a_folder_is_no_name(self, name: str) -> None:
+        with pytest.raises(ConfigurationError, match="expected a folder"):
+            HuggingFaceMethod(name)
+
+    def test_a_hub_name_without_a_network_says_what_to_do(self) -> None:
+        with pytest.raises(Unreachable, match=r"does not answer.*name the folder"):
+            open_method("some-owner/some-model")
+
+    def test_a_name_that_the_hub_does_not_know_is_wrong_usage(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import huggingface_hub
+        from huggingface_hub.errors import HFValidationError
+
+        def refuse(name: str) -> str:
+            raise HFValidationError(name)
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+        with pytest.raises(ConfigurationError, match="no such model"):
+            open_method("some-owner/some-model")
 
 
 class TestPiecesToSpans:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
+from xinglin.errors import XinglinError
 from xinglin.hashes import Digest
 from xinglin.methods import ENTRY_POINTS, Method, model_digest
 from xinglin_node.house import NodeHouse
@@ -76,8 +77,10 @@ def _load() -> Sequence[Installed]:
         try:
             found.append(describe(point.name, point.load()()))
         except Exception as error:
+            # Ours say what is missing; they know of models, and of no patient.
+            reason = str(error) if isinstance(error, XinglinError) else point.name
             _logger.warning(
-                "method not loaded", extra={"method": point.name, "error": type(error).__name__}
+                "method not loaded", extra={"error": type(error).__name__, "reason": reason}
             )
     return found
 
