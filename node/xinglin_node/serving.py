@@ -5,7 +5,8 @@ Running a node: two listeners, one process, clear words for what does not start.
 2. The chain is looked at: another chain id, no code or other code at our addresses ends
    the start. A chain that cannot be reached does not: the node serves what it has, and
    sequences nothing until it has seen the chain.
-3. The database is locked and migrated, and the writer started.
+3. The database is locked and migrated, and the writer started. Where a vote retired the
+   log, the next one begins with what was never anchored.
 4. Then requests are answered, and /metrics on the listener of its own.
 """
 
@@ -96,9 +97,13 @@ def last_generation(database: Database) -> Generation:
 def open_node(house: NodeHouse) -> None:
     """Open the house, and begin the present generation of its log where a vote retired one."""
     open_house(house)
-    if house.writer.head.generation and not house.writer.head.size:
-        with closing(RpcPool(house.profile)) as pool:
-            succeed(house, pool)
+    try:
+        if house.writer.head.generation and not house.writer.head.size:
+            with closing(RpcPool(house.profile)) as pool:
+                succeed(house, pool)
+    except BaseException:
+        close_house(house)
+        raise
 
 
 def serve(settings: NodeSettings, *, ready: Path | None = None) -> None:
@@ -113,7 +118,7 @@ def serve(settings: NodeSettings, *, ready: Path | None = None) -> None:
     metrics = bind(settings.metrics_host, settings.metrics_port)
     try:
         house = prepare(settings)
-        open_house(house)
+        open_node(house)
         observe(house)
         try:
             asyncio.run(_serve(house, public, metrics, ready))

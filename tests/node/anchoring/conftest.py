@@ -255,6 +255,10 @@ class Server:
         self.process.wait(timeout=20)
 
 
+START_SECONDS = 180
+"""A node starts in 5 s on two idle cores; on a crowded machine a minute was too little."""
+
+
 def start_server(folder: Path, *, ports: tuple[int, int], **environment: str) -> subprocess.Popen:
     """Start `xinglin node serve`; it may refuse."""
     (folder / "ready").unlink(missing_ok=True)
@@ -276,7 +280,7 @@ def serving(folder: Path, *, ports: tuple[int, int] | None = None) -> Iterator[S
     chosen = ports or tuple(free_ports(2))
     process = start_server(folder, ports=(chosen[0], chosen[1]))
     try:
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + START_SECONDS
         while not (folder / "ready").exists():
             if process.poll() is not None or time.monotonic() > ends:
                 process.kill()
@@ -311,7 +315,7 @@ def refused() -> Callable[..., tuple[int, str]]:
         one, two = environment.pop("ports", None) or free_ports(2)
         process = start_server(folder, ports=(one, two), **environment)
         try:
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=START_SECONDS)
         finally:
             process.kill()
         return process.returncode, said.decode()

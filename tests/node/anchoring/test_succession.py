@@ -4,21 +4,26 @@ import secrets
 import time
 from uuid import uuid4
 
+import httpx
 from sqlalchemy import select
 
 from xinglin import history
 from xinglin._chain.consortium import Consortium, retirement
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Sender
 from xinglin._chain.words import Kind
 from xinglin.names import HistoryKey, Member, Salt, SubjectId
 from xinglin.statement import Attestation, Entry
 from xinglin_node.app import close_house, create_house
 from xinglin_node.chain.tables import AnchorRow
+from xinglin_node.database import Database
 from xinglin_node.log.repository import read_entries
 from xinglin_node.log.succession import generation_on_chain
 from xinglin_node.log.tables import DisclosureRow
 from xinglin_node.log.writer import PendingEntry
 from xinglin_node.serving import open_node
+
+from .test_process import Clinic
 
 KEY = HistoryKey(bytes(range(32)))
 
@@ -73,6 +78,32 @@ class TestSuccession:
             open_node(house)
             assert house.writer.head.size == size  # once, however often the node starts
             close_house(house)
+
+    def test_a_server_that_starts_after_the_vote_begins_with_the_succession(
+        self, own_chain, make_folder, server, tmp_path
+    ) -> None:
+        # Else the new log would begin with whatever comes next, and the old entries were lost.
+        folder = tmp_path / "node"
+        with own_chain(tmp_path / "chain", 3) as chain:
+            member, keys = chain.hospital()
+            make_folder(folder, keys, chain.profile, member=member)
+            with server(folder) as node:
+                node.wait_until(lambda status: status["sequencing"])
+                Clinic(chain, member, keys, node.url).enrol()
+                node.wait_until(lambda status: status["final"]["size"] == 1)
+            pool = RpcPool(chain.profile)
+            _retire(chain, pool, member)
+            pool.close()
+            with server(folder) as node:
+                about = httpx.get(f"{node.url}/v1/about", trust_env=False, timeout=20).json()
+                assert about["origin"].endswith(f"/{member}/1")
+                status = node.wait_until(lambda status: status["final"]["size"])
+                assert status["sequenced"]["size"] == 1
+        database = Database(f"sqlite:///{folder}/node.sqlite")
+        with database.reading() as session:
+            query = select(DisclosureRow.kind).where(DisclosureRow.generation == 1)
+            assert session.scalars(query).all() == ["succession"]
+        database.close()
 
 
 def _append(house, subject: SubjectId, count: int) -> None:
