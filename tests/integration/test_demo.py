@@ -173,8 +173,9 @@ class TestEndings:
         assert demo.wait(timeout=60) != 0
         assert processes_of(folder) == []
 
-    def test_a_folder_that_is_not_a_demos_is_never_emptied(self, tmp_path: Path) -> None:
+    def test_a_folder_that_is_not_a_demos_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.txt").write_text("years of work")
+        other = process.start(tmp_path / "network", ["sleep", "600"])
         done = subprocess.run(
             [*DEMO, "--folder", str(tmp_path)],
             capture_output=True,
@@ -184,6 +185,9 @@ class TestEndings:
         )
         assert done.returncode == 2
         assert (tmp_path / "thesis.txt").exists()
+        # Nor is anything stopped that no demo started.
+        assert other.alive
+        process.stop(other)
 
     def test_what_was_kept_can_be_tried_and_is_stopped_by_the_next(self, tmp_path: Path) -> None:
         folder = tmp_path / "demo"

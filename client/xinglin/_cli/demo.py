@@ -80,11 +80,12 @@ def _clear(folder: Path, telling: Telling) -> None:
     """Stop what an earlier demo left running, say so, and make the folder anew."""
     try:
         if folder.exists():
+            # Before anything is stopped: another folder's processes are not a demo's.
+            if any(folder.iterdir()) and not (folder / stage.MARKER).exists():
+                raise UsageError(f"{folder}: expected the folder of a demo, or none")
             stopped = stage.stop_all(folder)
             if stopped:
                 telling.say(f"stopped {stopped} processes that an earlier demo had kept")
-            if any(folder.iterdir()) and not (folder / stage.MARKER).exists():
-                raise UsageError(f"{folder}: expected the folder of a demo, or none")
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         (folder / stage.MARKER).touch()
