@@ -33,6 +33,7 @@ from xinglin.errors import (
     ConsentError,
     EvidenceError,
     InvalidEncoding,
+    ServiceError,
     TrustError,
     UsageError,
     VerificationError,
@@ -47,6 +48,8 @@ from xinglin.verify import Corrected as CorrectedVersion
 from xinglin.verify import OfType, verify_bundle
 from xinglin_ml.annotation import Document, Span
 from xinglin_ml.correction import Corrected, training_documents, training_refusal
+
+NOT_NAMED = "the grant does not name the caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,12 @@ class Consent:
             return "the grant has expired"
         if min(clock, self._view.time) < max(state.given_at, state.not_before):
             return "the grant has not begun"
-        shown = self._caller.node.get(f"/v1/grants/{hex0x(grant)}")
+        try:
+            shown = self._caller.node.get(f"/v1/grants/{hex0x(grant)}")
+        except ServiceError as error:
+            if error.problem != "not-found":
+                raise
+            return NOT_NAMED
         if shown.get("stopped") is not False:
             return "the grant was revoked"
         terms_text = shown.get("terms")
@@ -111,7 +119,7 @@ class Consent:
         try:
             grants.check_grantee(terms, self._appointment.appointment)
         except ConsentError:
-            return "the grant does not name the caller"
+            return NOT_NAMED
         return training_refusal(terms)
 
 
@@ -140,7 +148,7 @@ def export(
         return refusal_of(pairs[name], released, holds)
 
     def corrected(name: str) -> Corrected:
-        return Corrected(name, lambda: opened(caller, released, pairs[name]))
+        return Corrected(name, lambda: opened(caller, released, pairs[name], holds))
 
     documents = list(training_documents(map(corrected, pairs), refusal, left_out))
     return documents, left_out
@@ -157,12 +165,13 @@ def fresh_view(pool: RpcPool) -> View:
     return view
 
 
-def released_in(answers: Iterable[Path], caller: Caller) -> dict[Digest, Released]:
+def released_in(answers: Iterable[Path], caller: Caller) -> dict[Digest, list[Released]]:
     """What was released, by manifest; each answer is checked again. Raises as `read_kept`."""
-    found: dict[Digest, Released] = {}
+    found: dict[Digest, list[Released]] = {}
     for path in answers:
         read = read_kept(read_json(path), caller)
-        found |= {item.manifest: Released(item, read.asked) for item in read.released}
+        for item in read.released:
+            found.setdefault(item.manifest, []).append(Released(item, read.asked))
     return found
 
 
@@ -192,27 +201,31 @@ def corrected_pairs(
     return found
 
 
-def refusal_of(pair: Pair, released: Mapping[Digest, Released], holds: Consent) -> str | None:
+def refusal_of(pair: Pair, released: Mapping[Digest, list[Released]], holds: Consent) -> str | None:
     """Steps 2 and 3: the reason against a note and its output, or none."""
     for what, manifest in (("note", pair.claimed.manifest), ("output", pair.stands.by)):
-        held = released.get(manifest)
-        if held is None:
+        if manifest not in released:
             return f"the {what} was not released in these answers"
-        reason = holds.refusal(held)
-        if reason is not None:
-            return reason
+        # One grant that permits it is enough, whatever another says.
+        reasons = [holds.refusal(one) for one in released[manifest]]
+        if None not in reasons:
+            return reasons[0]
     return None
 
 
 def opened(
-    caller: Caller, released: Mapping[Digest, Released], pair: Pair
+    caller: Caller, released: Mapping[Digest, list[Released]], pair: Pair, holds: Consent
 ) -> tuple[str, tuple[Span, ...]]:
     """Open a note and its corrected output anew. Raises `UsageError` for a note without text."""
-    note = released[pair.claimed.manifest].item
+
+    def permitted(manifest: Digest) -> ReleasedItem:
+        return next(one.item for one in released[manifest] if holds.refusal(one) is None)
+
+    note = permitted(pair.claimed.manifest)
     text = inference.text_of(_payload(caller, note), note.statement.media_type)
     if text is None:
         raise UsageError(f"expected a record with a text, {note.record} has none")
-    spans, _ = inference.decode_output(_payload(caller, released[pair.stands.by].item))
+    spans, _ = inference.decode_output(_payload(caller, permitted(pair.stands.by)))
     return text, tuple(Span(s.start, s.end, s.label) for s in spans)
 
 

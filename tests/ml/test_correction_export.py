@@ -12,7 +12,7 @@ from xinglin import canonical, consent
 from xinglin import grant as grants
 from xinglin.canonical import JsonValue
 from xinglin.encoding import base64url
-from xinglin.errors import EvidenceError, ViewStale
+from xinglin.errors import EvidenceError, ServiceError, ViewStale
 from xinglin.grant import GrantState
 from xinglin.keys import Account
 from xinglin_ml import correction_export
@@ -53,6 +53,7 @@ class Scene:
         )  # fmt: skip
         self.stopped: object = False
         self.view = SimpleNamespace(time=NOW - 5)
+        self.error: ServiceError | None = None
         self.asks = 0
         self.appointment = SimpleNamespace(member=3, role="researcher", account="0x1")
         monkeypatch.setattr(consent, "fetch", lambda *_, **__: self.state)
@@ -61,6 +62,8 @@ class Scene:
     def get(self, path: str) -> dict[str, object]:
         self.asks += 1
         assert path.startswith("/v1/grants/0x")
+        if self.error is not None:
+            raise self.error
         return {"terms": self.terms.decode(), "stopped": self.stopped}
 
     def change(self, **changes: object) -> None:
@@ -125,6 +128,13 @@ class TestI5ConsentBeforeTraining:
     def test_nor_one_that_names_another(self, scene: Scene) -> None:
         scene.appointment = SimpleNamespace(member=2, role="researcher", account="0x1")
         assert scene.refusal() == "the grant does not name the caller"
+
+    def test_nor_one_that_the_custodian_shows_to_others_alone(self, scene: Scene) -> None:
+        scene.error = ServiceError(404, "not-found")
+        assert scene.refusal() == "the grant does not name the caller"
+        scene.error = ServiceError(503, "storage")
+        with pytest.raises(ServiceError):
+            scene.refusal()
 
     @pytest.mark.parametrize(
         ("asked", "reason"),

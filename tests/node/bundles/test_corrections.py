@@ -180,12 +180,12 @@ class TestExport:
         run("inference", "bundle", read.inference, *as_("scholar"), "--out", "one.xinglin.json")
         return read
 
-    def export(self, run, who: str, answer: str, *bundles: str) -> dict:
+    def export(self, run, who: str, *answers: str, bundle: str = "one.xinglin.json") -> dict:
         Path("out.jsonl").unlink(missing_ok=True)
+        named = [part for name in answers for part in ("--answer", f"{name}.answer.json")]
         return run(
-            "ner", "corrections", "export", *(bundles or ("one.xinglin.json",)), *as_(who),
-            "--answer", f"{answer}.answer.json", "--network", "network.toml",
-            "--output", "out.jsonl",
+            "ner", "corrections", "export", bundle, *as_(who), *named, "--network",
+            "network.toml", "--output", "out.jsonl",
         )  # fmt: skip
 
     def test_until_the_grant_ends(self, life, run, granted, tmp_path: Path) -> None:
@@ -208,6 +208,8 @@ class TestExport:
         )  # fmt: skip
         (reason,) = self.export(run, "scholar", "plain")["leftOut"]
         assert reason.startswith("the request did not declare DUO:0000031")
+        for both in (("plain", "scholar"), ("scholar", "plain")):
+            assert self.export(run, "scholar", *both)["documents"] == 1
 
         # Both records must have been released: the note alone is not enough.
         run(
@@ -229,7 +231,7 @@ class TestExport:
         bundle = json.loads((tmp_path / "one.xinglin.json").read_text())
         kept = [part for part in bundle["parts"] if part["role"] != "correction"]
         (tmp_path / "plain.json").write_text(json.dumps({**bundle, "parts": kept}))
-        assert self.export(run, "scholar", "scholar", "plain.json")["leftOut"] == {
+        assert self.export(run, "scholar", "scholar", bundle="plain.json")["leftOut"] == {
             "nobody corrected it": 1
         }
 
