@@ -77,19 +77,6 @@ def read_disclosure(session: Session, generation: int, index: int) -> Disclosure
     return row
 
 
-def disclosure_of_commitment(session: Session, commitment: bytes) -> DisclosureRow:
-    """The newest disclosure with this commitment, by which enrolments are named."""
-    row = session.scalars(
-        select(DisclosureRow)
-        .where(DisclosureRow.commitment == commitment)
-        .order_by(DisclosureRow.generation.desc(), DisclosureRow.index.desc())
-        .limit(1)
-    ).one_or_none()
-    if row is None:
-        raise NotFound("an entry with this commitment", "none")
-    return row
-
-
 def check_entry_count(session: Session, generation: int) -> None:
     """
     Refuse a log with a gap: a row lost under the node's feet.

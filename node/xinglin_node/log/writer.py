@@ -59,7 +59,7 @@ from xinglin.names import (
 )
 from xinglin.statement import Entry, HistoryFrom, HistoryTo, Reason, commit, new_salt
 from xinglin_node.database import Database, WriteSession, storage_refused
-from xinglin_node.log.repository import read_edge
+from xinglin_node.log.repository import check_entry_count, read_edge
 from xinglin_node.log.tables import DisclosureRow, EntryRow, HistoryRow, TileRow
 from xinglin_node.log.tree import Edge, Tile
 from xinglin_node.problems import QueueFull, RuleBroken, StorageRefused
@@ -450,7 +450,9 @@ class LogWriter:
             raise StorageRefused(self._halted.expected, self._halted.got, retry_after=30)
 
     def start(self) -> None:
-        """Read the tree's edge and start the thread. Raises `StorageRefused`."""
+        """Read the tree's edge and start the thread. Raises `StorageRefused` for a broken log."""
+        with self._database.reading() as session:
+            check_entry_count(session, self._head.generation)
         self._reload()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()

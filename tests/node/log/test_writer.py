@@ -5,7 +5,7 @@ import threading
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from xinglin import history, merkle
 from xinglin.errors import UsageError
@@ -13,7 +13,7 @@ from xinglin.names import Generation, HistoryKey, LeafHash, Origin, Salt, Subjec
 from xinglin.statement import Entry, Reason
 from xinglin_node.database import Database
 from xinglin_node.log.repository import log_size, read_disclosure, read_entries, tile_tree
-from xinglin_node.log.tables import HistoryRow
+from xinglin_node.log.tables import EntryRow, HistoryRow
 from xinglin_node.log.writer import LogWriter, PendingEntry, Write
 from xinglin_node.migrations.run import upgrade
 from xinglin_node.problems import QueueFull, RuleBroken, StorageRefused
@@ -203,6 +203,16 @@ class TestRestart:
         made = second.submit(lambda w: w.append(entry(subject))).result()
         second.stop()
         assert (made.index, made.n) == (size, size)
+
+    def test_a_log_that_lost_a_row_in_the_middle_is_not_gone_on_with(self, database) -> None:
+        first = LogWriter(database, origin=ORIGIN, generation=Generation(0))
+        first.start()
+        first.submit(lambda w: [w.append(entry()) for _ in range(5)]).result()
+        first.submit(lambda w: w.session.execute(delete(EntryRow).where(EntryRow.index == 2)))
+        first.stop()
+        second = LogWriter(database, origin=ORIGIN, generation=Generation(0))
+        with pytest.raises(StorageRefused, match="a log of 5 entries"):
+            second.start()
 
     def test_a_second_node_on_one_database_is_refused(self, database, database_url) -> None:
         other = Database(database_url)
