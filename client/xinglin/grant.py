@@ -407,13 +407,6 @@ def check_item(terms: Terms, item: ItemFacts) -> None:
         )
 
 
-def valid_at(state: GrantState, time: UnixTime) -> bool:
-    """Whether the grant was alive at `time`: max(givenAt, notBefore) ≤ t < its end."""
-    begun = max(state.given_at, state.not_before) <= time
-    revoked = state.revoked_at != 0 and time >= state.revoked_at
-    return begun and time < state.expires_at and not revoked
-
-
 def _check_subject(
     terms: Terms, state: GrantState, enrolment: EnrolmentFacts, consortium: typed.Domain
 ) -> None:

@@ -24,7 +24,6 @@ from xinglin_node.chain.tables import (
     GrantRow,
     MemberRow,
     MemberStatusRow,
-    ModelRow,
     ViewRow,
     WithdrawalRow,
 )
@@ -130,11 +129,6 @@ def standing_of(
         member_active=member_active(session, member, at),
         withdrawn_at=UnixTime(withdrawal.at if withdrawal else 0),
     )
-
-
-def model_of(session: Session, digest: bytes) -> ModelRow | None:
-    """A model as the chain has it, or none."""
-    return session.get(ModelRow, digest)
 
 
 def first_checkpoint_above(

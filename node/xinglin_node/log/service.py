@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from xinglin import checkpoint, history, receipt
 from xinglin.checkpoint import Checkpoint
 from xinglin.merkle import ConsistencyProof, InclusionProof, leaf_hash
-from xinglin.names import Generation, LeafHash, Origin, RootHash, UnixTime
+from xinglin.names import Generation, LeafHash, Origin, UnixTime
 from xinglin.note import LogKey
 from xinglin.receipt import Receipt
 from xinglin_node.chain.tables import AnchorRow
@@ -104,8 +104,3 @@ def prove_inclusion(session: Session, generation: int, index: int, size: int) ->
 def prove_consistency(session: Session, generation: int, old: int, new: int) -> ConsistencyProof:
     """Prove that the tree of `new` begins with that of `old`."""
     return tile_tree(session, generation).prove_consistency(old, new)
-
-
-def root_at(session: Session, generation: int, size: int) -> RootHash:
-    """Root of the first `size` entries."""
-    return tile_tree(session, generation).root(size)

@@ -489,10 +489,6 @@ class LogWriter:
         """Queue a unit and wait for its answer. Raises what the unit raises, or `QueueFull`."""
         return await asyncio.wrap_future(self.submit(work, weight=weight))
 
-    def write_and_wait(self, work: Callable[[Write], T], *, weight: int = 1) -> T:
-        """The same from a thread."""
-        return self.submit(work, weight=weight).result()
-
     def kept_history(self, subject: UUID) -> _History | None:
         """The history kept in memory. For the writer's thread."""
         found = self._histories.get(subject)
