@@ -77,6 +77,9 @@ class TestPeople:
         run("subject", "enrol", "paper.json", *as_("desk"))
         (tmp_path / "form.txt").write_text("签名的知情同意书")
         form = run("record", "submit", "form.txt", *as_("doctor"), "--subject", number)
+        listing = ("record", "list", *as_("doctor"), "--subject", number)
+        # An enrolment is anchored before a grant is given, and the form came after it.
+        life.wait_for(lambda: run(*listing)["records"][0]["state"] == "final")
         words = ("--file", "paper.json", "--to", 2, "--purpose", "TREAT",
                  "--category", "outpatient-note", "--evidence", form["manifest"])  # fmt: skip
 

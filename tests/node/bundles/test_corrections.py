@@ -161,6 +161,7 @@ class TestExport:
         """A corrected note, opened to a researcher for research and to a physician to treat."""
         save(life.house.profile, tmp_path / "network.toml")
         correct(run, read, tmp_path, [{"change": 0, "to": [0, 2, "症状"]}], "头痛是症状")
+        final(life, run)  # An enrolment is anchored before a grant is given.
         for who, role, purpose, research, declared in (
             ("scholar", "researcher", "HRESCH", ("--research", "DUO:0000042"),
              ("--research", "DUO:0000031,DUO:0000042")),
