@@ -82,6 +82,18 @@ def read_documents(path: Path, *, limit: int | None = None) -> Iterator[Document
                 yield _document(line, where=f"{path.name}:{number}")
 
 
+def line_of(document: Document) -> str:
+    """Return a document as the line that `read_documents` reads, without its end."""
+    spans = [
+        {"start": s.start, "end": s.end, "label": s.label}
+        | ({"subtype": s.subtype} if s.subtype else {})
+        for s in document.spans
+    ]
+    return json.dumps(
+        {"id": document.id, "text": document.text, "spans": spans}, ensure_ascii=False
+    )
+
+
 def _document(line: bytes, *, where: str) -> Document:
     try:
         value = json.loads(line)

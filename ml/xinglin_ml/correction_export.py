@@ -12,7 +12,6 @@ the export: what was released yesterday does not train today once it was revoked
 in docs/spec/inference.md, with the same numbers as in the code.
 """
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -46,7 +45,7 @@ from xinglin.request import AccessRequest
 from xinglin.statement import Inference
 from xinglin.verify import Corrected as CorrectedVersion
 from xinglin.verify import OfType, verify_bundle
-from xinglin_ml.annotation import Document, Span
+from xinglin_ml.annotation import Document, Span, line_of
 from xinglin_ml.correction import Corrected, training_documents, training_refusal
 
 NOT_NAMED = "the grant does not name the caller"
@@ -231,18 +230,7 @@ def opened(
 
 def write_documents(path: Path, documents: Iterable[Document]) -> None:
     """Write documents in the form that training reads. Raises `UsageError` if the file exists."""
-    lines = [
-        json.dumps(
-            {
-                "id": one.id,
-                "text": one.text,
-                "spans": [{"start": s.start, "end": s.end, "label": s.label} for s in one.spans],
-            },
-            ensure_ascii=False,
-        )
-        for one in documents
-    ]
-    printing.write_file(path, "".join(line + "\n" for line in lines).encode())
+    printing.write_file(path, "".join(f"{line_of(one)}\n" for one in documents).encode())
 
 
 def _payload(caller: Caller, item: ReleasedItem) -> bytes:

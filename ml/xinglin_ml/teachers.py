@@ -9,7 +9,6 @@ lexicon, that is the same pre-training and the same corpora.
 """
 
 import argparse
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 
 from xinglin.hashes import Digest
-from xinglin_ml.annotation import Document
+from xinglin_ml.annotation import Document, line_of
 from xinglin_ml.characters import Vocabulary
 from xinglin_ml.configuration import cache_folder, data_folder
 from xinglin_ml.corpora.raw import read_texts
@@ -92,18 +91,6 @@ def mark(reader: Reader, texts: Sequence[str]) -> Iterator[tuple[str, Document]]
             for number, spans in enumerate(reader.read(some, scheme)):
                 text = some[number]
                 yield scheme, Document(f"{SILVER}-{first + number}", text, tuple(spans))
-
-
-def line_of(document: Document) -> str:
-    """Return a document as a line that `read_documents` reads."""
-    spans = [
-        {"start": s.start, "end": s.end, "label": s.label}
-        | ({"subtype": s.subtype} if s.subtype else {})
-        for s in document.spans
-    ]
-    return json.dumps(
-        {"id": document.id, "text": document.text, "spans": spans}, ensure_ascii=False
-    )
 
 
 def main() -> None:

@@ -8,13 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from xinglin_ml.configuration import load  # noqa: E402  torch is asked for above
+from xinglin_ml.annotation import line_of  # noqa: E402  torch is asked for above
+from xinglin_ml.configuration import load  # noqa: E402
 from xinglin_ml.errors import ConfigurationError, WeightsError  # noqa: E402
 from xinglin_ml.experiment import run  # noqa: E402
 from xinglin_ml.export import export, tagger_of  # noqa: E402
 from xinglin_ml.predict import load_model  # noqa: E402
 from xinglin_ml.pretrain import Pretraining, Run, _prepared, rate_at, save_whole  # noqa: E402
-from xinglin_ml.teachers import chosen, line_of, mark, together  # noqa: E402
+from xinglin_ml.teachers import chosen, mark, together  # noqa: E402
 from xinglin_ml.train import Trainer, Training, reader_of  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "ml" / "xinglin_ml" / "configs"
