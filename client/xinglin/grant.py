@@ -344,7 +344,7 @@ def check_grant(
     _check_subject(parsed, state, enrolment, consortium)
 
     # 3. It is alive.
-    _check_alive(state, stopped=stopped, beginning=beginning, end=end)
+    check_alive(state, stopped=stopped, beginning=beginning, end=end)
 
     # 4. It was given to this person.
     check_grantee(parsed, appointment)
@@ -441,7 +441,12 @@ def _check_subject(
         raise ConsentError("account-signature", str(error)) from error
 
 
-def _check_alive(state: GrantState, *, stopped: bool, beginning: UnixTime, end: UnixTime) -> None:
+def check_alive(state: GrantState, *, stopped: bool, beginning: UnixTime, end: UnixTime) -> None:
+    """
+    Check that a grant was neither ended at `end` nor still to begin at `beginning`.
+
+    Raises `ConsentError` (terms `revoked`, `stopped`, `expired`, `not-yet`, in this order).
+    """
     if state.revoked_at != 0 and end >= state.revoked_at:
         raise ConsentError("revoked", f"revoked at {state.revoked_at}, asked at {end}")
     if stopped:

@@ -51,6 +51,14 @@ from xinglin_ml.correction import Corrected, training_documents, training_refusa
 NOT_NAMED = "the grant does not name the caller"
 
 
+ENDED = {
+    "revoked": "the grant was revoked",
+    "expired": "the grant has expired",
+    "not-yet": "the grant has not begun",
+}
+"""What is told of a grant that is not alive, by the term that refuses it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Released:
     """A record that was released to the caller, and the request that it answers."""
@@ -95,12 +103,11 @@ class Consent:
             return "the chain does not know the grant"
         clock = now()
         end = UnixTime(max(clock, self._view.time))
-        if state.revoked_at != 0 and end >= state.revoked_at:
-            return "the grant was revoked"
-        if end >= state.expires_at:
-            return "the grant has expired"
-        if min(clock, self._view.time) < max(state.given_at, state.not_before):
-            return "the grant has not begun"
+        beginning = UnixTime(min(clock, self._view.time))
+        try:
+            grants.check_alive(state, stopped=False, beginning=beginning, end=end)
+        except ConsentError as error:
+            return ENDED[error.term]
         try:
             shown = self._caller.node.get(f"/v1/grants/{hex0x(grant)}")
         except ServiceError as error:
