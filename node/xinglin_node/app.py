@@ -31,6 +31,7 @@ from xinglin_node.house import NodeHouse, NodeKeys
 from xinglin_node.log.service import CheckpointSigner
 from xinglin_node.log.writer import LogWriter
 from xinglin_node.migrations.run import upgrade
+from xinglin_node.openapi import describe
 from xinglin_node.rate import LimitRate
 from xinglin_node.settings import NodeSettings
 from xinglin_node.subjects.service import history_statement
@@ -147,10 +148,12 @@ def create_app(house: NodeHouse, *, follow_chain: bool = True, opened: bool = Fa
         version=__version__,
         description="Sealed medical records that anyone concerned can verify.",
         openapi_tags=_TAGS,
+        responses=problems.REFUSED,
         lifespan=lifespan,
     )
     app.state.house = house
     problems.install(app)
+    describe(app)
     credentials = credentials_of(house)
     app.add_middleware(
         LimitRate,

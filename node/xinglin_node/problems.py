@@ -26,7 +26,7 @@ identifier of a person: no account, no record, no subject.
 
 import logging
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -224,6 +224,41 @@ def body_of(problem: NodeProblem) -> dict[str, object]:
     if isinstance(problem, GrantRefused):
         body["term"] = problem.term
     return body
+
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"$ref": "#/components/responses/Problem"} for status in ("4XX", "5XX")
+}
+"""What every route may answer, for the API document."""
+
+RESPONSE: dict[str, Any] = {
+    "description": "A problem (RFC 9457). It never identifies a person. "
+    "429 and 503 come with `Retry-After`.",
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "expected", "got"],
+                "properties": {
+                    "type": {"type": "string", "enum": [TYPE_PREFIX + name for name in STATUS]},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "expected": {"type": "string"},
+                    "got": {"type": "string"},
+                    "term": {
+                        "type": "string",
+                        "description": "The grant's term that refused, with `grant-refused`.",
+                    },
+                },
+                "examples": [
+                    body_of(NotFound("records that may be asked for", "none")),
+                    body_of(GrantRefused("purpose", "an item that the grant lets out")),
+                ],
+            }
+        }
+    },
+}
+"""That answer, with an example of its two forms."""
 
 
 def respond(error: XinglinError) -> JSONResponse:

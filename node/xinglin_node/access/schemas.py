@@ -17,33 +17,60 @@ from xinglin.document import (
 )
 from xinglin.request import AccessRequest
 from xinglin.statement import Attestation, Reason, ViewOfChain
+from xinglin_node import examples
 from xinglin_node.sessions.schemas import ShownAppointment
 
-_EXAMPLE: dict[str, Any] = {
-    "request": {
-        "id": "0x" + "5a" * 32,
-        "custodian": 1,
-        "ground": "grant",
-        "grantId": "0x" + "c4" * 32,
-        "purpose": "HRESCH",
-        "research": "DUO:0000042",
-        "reasonDigest": "0x" + "00" * 32,
-        "items": [{"record": "8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11", "version": 0}],
-        "keyDigest": "0x" + "1f" * 32,
-        "issuedAt": 1764028800,
-        "deadline": 1764029100,
-    },
-    "signature": "base64url of 65 bytes",
-    "appointment": None,
-    "publicKey": "base64url of 1,216 bytes",
+_ASKED: dict[str, Any] = {
+    "request": examples.ACCESS_REQUEST,
+    "signature": examples.SIGNATURE,
+    "appointment": examples.APPOINTMENT,
+    "publicKey": examples.PUBLIC_KEY,
     "reason": None,
+}
+_CARE: dict[str, Any] = _ASKED | {
+    "request": examples.CARE_REQUEST,
+    "appointment": examples.HOME_APPOINTMENT,
+    "reason": examples.REASON,
+}
+_RELEASED: dict[str, Any] = {
+    "record": examples.RECORD,
+    "version": 0,
+    "released": {
+        "version": 1,
+        "manifest": examples.MANIFEST,
+        "attestation": examples.ATTESTATION,
+        "salt": examples.SALT,
+        "size": 4384,
+        "mediaType": "text/plain; charset=utf-8",
+        "category": "outpatient-note",
+        "generation": 0,
+        "index": examples.INDEX,
+        "wrap": examples.WRAP,
+    },
+    "term": None,
+}
+_ANSWER: dict[str, Any] = {
+    "request": examples.REQUEST,
+    "view": examples.VIEW,
+    "accessIndex": 44,
+    "refusalIndex": None,
+    "receipts": {"access": examples.RECEIPT, "refusal": None},
+    "items": [_RELEASED],
+}
+_ANSWER_IN_PART: dict[str, Any] = _ANSWER | {
+    "refusalIndex": 45,
+    "receipts": {"access": examples.RECEIPT, "refusal": examples.RECEIPT},
+    "items": [
+        _RELEASED,
+        {"record": examples.RESULT, "version": 0, "released": None, "term": "scope"},
+    ],
 }
 
 
 class AccessAsked(Document):
     """A signed request, what speaks for its author, and the key to wrap for."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_ASKED, _CARE]})
 
     request: AccessRequest
     signature: Signature65
@@ -95,6 +122,8 @@ class Receipts(Document):
 
 class AccessAnswer(Document):
     """What was released, and what was not."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ANSWER, _ANSWER_IN_PART]})
 
     request: Bytes32
     view: ViewOfChain

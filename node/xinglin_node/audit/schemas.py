@@ -1,6 +1,8 @@
 """What `GET /v1/history` answers."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import ConfigDict
 
 from xinglin.appointment import Person
 from xinglin.document import (
@@ -13,6 +15,69 @@ from xinglin.document import (
     Time,
 )
 from xinglin.statement import Disclosure
+from xinglin_node import examples
+
+_RECORD: dict[str, Any] = {
+    "n": 1,
+    "index": examples.INDEX,
+    "kind": "record",
+    "sequencedAt": examples.TIME,
+    "state": "final",
+    "entry": "base64url of 64 bytes",
+    "disclosure": {
+        "attestation": examples.ATTESTATION,
+        "salt": examples.SALT,
+        "n": 1,
+        "reason": None,
+    },
+    "asker": None,
+}
+_CARE: dict[str, Any] = _RECORD | {
+    "n": 2,
+    "index": 42,
+    "kind": "access",
+    "disclosure": {
+        "attestation": examples.ATTESTATION | {"statement": examples.CARE_STATEMENT},
+        "salt": examples.SALT,
+        "n": 2,
+        "reason": examples.REASON,
+    },
+    "asker": {
+        "member": 1,
+        "institution": "First Hospital",
+        "role": "physician",
+        "project": None,
+        "purpose": "TREAT",
+        "person": examples.PERSON,
+    },
+}
+_UNDER_GRANT: dict[str, Any] = _CARE | {
+    "n": 4,
+    "index": 44,
+    "disclosure": {
+        "attestation": examples.ATTESTATION | {"statement": examples.ACCESS_STATEMENT},
+        "salt": examples.SALT,
+        "n": 4,
+        "reason": None,
+    },
+    "asker": {
+        "member": 2,
+        "institution": "Second Hospital",
+        "role": "physician",
+        "project": examples.PROJECT,
+        "purpose": "TREAT",
+        "person": None,
+    },
+}
+_PAGE: dict[str, Any] = {
+    "histories": [
+        {"history": examples.HISTORY, "origin": examples.ORIGIN, "n": 5, "current": True}
+    ],
+    "history": examples.HISTORY,
+    "generation": 0,
+    "entries": [_RECORD, _CARE, _UNDER_GRANT],
+    "next": 200,
+}
 
 
 class HistoryOf(Document):
@@ -58,6 +123,10 @@ class HistoryItem(Document):
 
 class HistoryPage(Document):
     """A page of one list, oldest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [_PAGE, _PAGE | {"entries": [], "next": None}]}
+    )
 
     histories: tuple[HistoryOf, ...]
     """Every list of this subject here; an earlier one ends where its key was replaced."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from xinglin_node.authority import SignedIn
 from xinglin_node.bundles import service
-from xinglin_node.bundles.schemas import BUNDLE_MEDIA_TYPE
+from xinglin_node.bundles.schemas import BUNDLE_MEDIA_TYPE, BundleFile, BundleResponse
 from xinglin_node.house import House
 
 router = APIRouter(prefix="/v1/entries", tags=["access"])
@@ -15,8 +15,8 @@ router = APIRouter(prefix="/v1/entries", tags=["access"])
 @router.get(
     "/{index}/bundle",
     summary="Fetch a bundle",
-    response_class=Response,
-    responses={200: {"content": {BUNDLE_MEDIA_TYPE: {}}}},
+    response_class=BundleResponse,
+    response_model=BundleFile,
 )
 def bundle(
     index: Annotated[int, Path(ge=0, lt=2**40)],

@@ -1,6 +1,6 @@
 """Deposit grants, and read those that concern one."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
@@ -20,10 +20,14 @@ from xinglin_node.house import House
 
 router = APIRouter(prefix="/v1/grants", tags=["consents"])
 
+_AGAIN: dict[int | str, dict[str, Any]] = {
+    200: {"model": Deposit, "description": "The same again: the first receipt."}
+}
+
 GrantInPath = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$", examples=["0x" + "c4" * 32])]
 
 
-@router.post("", summary="Deposit a grant", status_code=201)
+@router.post("", summary="Deposit a grant", status_code=201, responses=_AGAIN)
 def deposit(given: GrantGiven, house: House, response: Response) -> Deposit:
     """
     Take in a signed grant with its terms, and relay it to the chain where it is not there.
@@ -37,7 +41,7 @@ def deposit(given: GrantGiven, house: House, response: Response) -> Deposit:
     return answer
 
 
-@router.post("/witnessed", summary="Witness a grant at the desk", status_code=201)
+@router.post("/witnessed", summary="Witness a grant at the desk", status_code=201, responses=_AGAIN)
 def witness(given: GrantWitnessed, desk: Desk, house: House, response: Response) -> Deposit:
     """
     Give a grant for a subject without a device, on the word of this institution.

@@ -1,6 +1,6 @@
 """What goes in and out of the consent endpoints."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -18,6 +18,19 @@ from xinglin.document import (
 )
 from xinglin.grant import Grant, GrantState
 from xinglin.names import Address, Member, UnixTime
+from xinglin_node import examples
+
+_TIMES = {"notBefore": 0, "expiresAt": examples.GRANT_STATE["expiresAt"]}
+_DEPOSITED: dict[str, Any] = {
+    "grantId": examples.GRANT,
+    "how": "signed",
+    "terms": examples.TERMS,
+    **_TIMES,
+    "index": 43,
+    "state": examples.GRANT_STATE,
+    "stopped": False,
+}
+_WAITING = _DEPOSITED | {"state": None}
 
 TermsText = Annotated[str, Field(min_length=2, max_length=65536)]
 """Canonical JSON of the terms, as one string: the very bytes that were signed."""
@@ -54,13 +67,12 @@ class GrantGiven(Document):
                 {
                     "grant": {
                         "custodian": 1,
-                        "grantor": "0x9858EfFD232B4033E47d90003D41EC34EcaEda94",
-                        "terms": '{"evidence":null,"frequency":null,…}',
-                        "notBefore": 0,
-                        "expiresAt": 1790208000,
+                        "grantor": examples.GRANTOR,
+                        "terms": examples.TERMS,
+                        **_TIMES,
                         "deadline": 1764032400,
                     },
-                    "signature": "base64url of 65 bytes",
+                    "signature": examples.SIGNATURE,
                 }
             ]
         }
@@ -76,14 +88,7 @@ class GrantWitnessed(Document):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {
-                    "subject": "0b9f6a0e-8f8c-4b3e-9a57-3f8f6d3c1a52",
-                    "terms": '{"evidence":{"sha256":"5f…"},"frequency":null,…}',
-                    "notBefore": 0,
-                    "expiresAt": 1790208000,
-                }
-            ]
+            "examples": [{"subject": examples.SUBJECT, "terms": examples.WITNESSED_TERMS, **_TIMES}]
         }
     )
 
@@ -95,6 +100,8 @@ class GrantWitnessed(Document):
 
 class DepositedGrant(Document):
     """A grant whose terms this node has."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_DEPOSITED, _WAITING]})
 
     grant_id: Bytes32
     how: Literal["signed", "witnessed"]
@@ -112,12 +119,22 @@ class DepositedGrant(Document):
 class Deposit(Document):
     """The answer to a deposit: the grant, and the log's promise for its entry."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"grant": grant, "receipt": examples.RECEIPT} for grant in (_WAITING, _DEPOSITED)
+            ]
+        }
+    )
+
     grant: DepositedGrant
     receipt: str
 
 
 class GrantList(Document):
     """Deposited grants."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"grants": [_DEPOSITED, _WAITING]}]})
 
     grants: tuple[DepositedGrant, ...]
 
@@ -136,5 +153,25 @@ class GrantedRecord(Document):
 
 class GrantedRecords(Document):
     """What a grant lets out today."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "records": [
+                        {
+                            "record": examples.RECORD,
+                            "version": 1,
+                            "category": "outpatient-note",
+                            "mediaType": "text/plain; charset=utf-8",
+                            "claimedAt": examples.TIME,
+                            "size": 4384,
+                            "manifest": examples.MANIFEST,
+                        }
+                    ]
+                }
+            ]
+        }
+    )
 
     records: tuple[GrantedRecord, ...]

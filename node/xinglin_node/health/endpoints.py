@@ -15,7 +15,11 @@ def healthz() -> Health:
     return Health(ok=True, reasons=())
 
 
-@router.get("/readyz", summary="Does the node take new entries?")
+@router.get(
+    "/readyz",
+    summary="Does the node take new entries?",
+    responses={503: {"model": Health, "description": "It does not, and why."}},
+)
 def readyz(house: House, response: Response) -> Health:
     """Answer 200 while entries are taken, else 503 and why."""
     health = readiness(house)

@@ -1,10 +1,22 @@
 """What the health routes answer."""
 
-from xinglin.document import AddressText, Bytes16, Bytes32, Document
+from pydantic import ConfigDict
+
+from xinglin.document import AddressText, Bytes16, Bytes32, Document, base64url
+from xinglin_node import examples
 
 
 class Health(Document):
     """Whether something holds, and why not."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"ok": True, "reasons": []},
+                {"ok": False, "reasons": ["the chain has not been seen yet"]},
+            ]
+        }
+    )
 
     ok: bool
     reasons: tuple[str, ...]
@@ -44,6 +56,40 @@ class Limits(Document):
 class About(Document):
     """What this node is."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "software": "xinglin",
+                    "version": "0.1.0",
+                    "member": 1,
+                    "origin": examples.ORIGIN,
+                    "networkId": "0x" + examples.NETWORK,
+                    "chainId": 31337,
+                    "engine": "anvil",
+                    "contracts": dict.fromkeys(
+                        ("consortium", "checkpoints", "consents", "models"), examples.ACCOUNT
+                    ),
+                    "keys": {
+                        "log": base64url(examples.LOG_KEY.public),
+                        "institution": examples.PUBLIC_KEY,
+                        "recovery": examples.PUBLIC_KEY,
+                        "system": examples.ACCOUNT,
+                    },
+                    "reads": ["xinglin.bundle/1", "xinglin.envelope/1"],
+                    "writes": ["xinglin.bundle/1", "xinglin.envelope/1"],
+                    "limits": {
+                        "recordBytes": 4294967296,
+                        "batchBytes": 67108864,
+                        "batchRecords": 1000,
+                        "jsonBytes": 1048576,
+                    },
+                    "anchorPromiseSeconds": 300,
+                }
+            ]
+        }
+    )
+
     software: str
     version: str
     member: int
@@ -80,6 +126,31 @@ class ViewStatus(Document):
 
 class Status(Document):
     """How far the log and the chain have come."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "sequenced": {"size": 47, "at": examples.TIME},
+                    "anchored": {"size": 44, "at": examples.TIME - 20},
+                    "final": {"size": 40, "at": examples.TIME - 80},
+                    "waiting": 0,
+                    "sequencing": True,
+                    "halted": None,
+                    "view": examples.VIEW | {"age": 2},
+                },
+                {
+                    "sequenced": {"size": 0, "at": None},
+                    "anchored": {"size": 0, "at": None},
+                    "final": {"size": 0, "at": None},
+                    "waiting": 0,
+                    "sequencing": False,
+                    "halted": "expected the chain of this network, got none",
+                    "view": None,
+                },
+            ]
+        }
+    )
 
     sequenced: Reached
     anchored: Reached

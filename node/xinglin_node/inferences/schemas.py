@@ -1,10 +1,24 @@
 """What goes in and out of `POST /v1/inferences`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
 from xinglin.document import Count, DigestText, Document, Time, Uuid4
+from xinglin_node import examples
+
+LOGGED: dict[str, Any] = {
+    "index": 45,
+    "sequencedAt": examples.TIME,
+    "receipt": examples.RECEIPT,
+    "model": examples.MODEL,
+    "output": "sha256:" + "0e" * 32,
+    "result": examples.RESULT,
+    "resultIndex": 46,
+    "resultReceipt": examples.RECEIPT,
+    "accessIndex": 44,
+}
+"""The example of an answer."""
 
 
 class InferenceAsked(Document):
@@ -12,7 +26,10 @@ class InferenceAsked(Document):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"record": "8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11", "version": 1}]
+            "examples": [
+                {"record": examples.RECORD},
+                {"record": examples.RECORD, "version": 1, "model": examples.MODEL},
+            ]
         }
     )
 
@@ -25,6 +42,8 @@ class InferenceAsked(Document):
 
 class LoggedInference(Document):
     """An inference whose entries are on disk."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [LOGGED]})
 
     index: Count
     """Where the inference stands in the log."""

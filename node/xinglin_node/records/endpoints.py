@@ -1,7 +1,8 @@
 """Sealed records: submitted one by one, in batches or for the node to seal; listed; fetched."""
 
 import re
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -9,8 +10,11 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from xinglin import canonical
+from xinglin.canonical import JsonValue
 from xinglin.document import Uuid4
 from xinglin.names import Address, RecordId, SubjectId
+from xinglin_node import examples
 from xinglin_node.authority import Author, DataSubject, ListReader, SignedIn
 from xinglin_node.house import House, NodeHouse
 from xinglin_node.problems import Malformed, TooLarge, WrongMediaType
@@ -22,8 +26,10 @@ from xinglin_node.records.schemas import (
     BATCH_MEDIA_TYPE,
     Accepted,
     BatchAnswer,
+    Frame,
     IntakeAnswer,
     RecordList,
+    join_batch,
     split_batch,
 )
 
@@ -32,61 +38,92 @@ router = APIRouter(prefix="/v1", tags=["records"])
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 """One range (RFC 9110, section 14.1.2); several at once are answered with the whole."""
 
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["subject", "envelope", "attestation", "blob"],
-                    "properties": {
-                        "subject": {"type": "string", "format": "uuid"},
-                        "envelope": {"type": "string", "description": "Canonical JSON."},
-                        "attestation": {"type": "string", "description": "Canonical JSON."},
-                        "correction": {
-                            "type": "string",
-                            "description": "Attested correction of the version before.",
-                        },
-                        "reason": {
-                            "type": "string",
-                            "description": "Canonical JSON that opens the correction's reason.",
-                        },
-                        "blob": {"type": "string", "format": "binary"},
-                    },
-                }
-            }
-        },
-    }
-}
-_BATCH = {
-    "requestBody": {
-        "required": True,
-        "content": {BATCH_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
-_INTAKE = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["subject", "category", "mediaType", "payload"],
-                    "properties": {
-                        "subject": {"type": "string", "format": "uuid"},
-                        "category": {"type": "string", "example": "outpatient-note"},
-                        "mediaType": {"type": "string", "example": "text/plain; charset=utf-8"},
-                        "payload": {"type": "string", "format": "binary"},
-                    },
-                }
-            }
-        },
-    }
-}
+_BINARY = {"type": "string", "format": "binary"}
+_SUBJECT = {"type": "string", "format": "uuid", "examples": [examples.SUBJECT]}
 
 
-@router.post("/records", status_code=201, summary="Submit a sealed record", openapi_extra=_FORM)
+def _part(description: str, example: str) -> dict[str, Any]:
+    return {"type": "string", "description": description, "examples": [example]}
+
+
+def _canonical(description: str, example: JsonValue) -> dict[str, Any]:
+    """A part of canonical JSON."""
+    return _part(f"Canonical JSON: {description}", canonical.encode(example).decode())
+
+
+def _body(media_type: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {media_type: content}}}
+
+
+def _form(optional: Collection[str] = (), **parts: dict[str, Any]) -> dict[str, Any]:
+    """A form of these parts, in their order."""
+    required = [name for name in parts if name not in optional]
+    schema = {"type": "object", "required": required, "properties": parts}
+    return _body("multipart/form-data", {"schema": schema})
+
+
+_ENVELOPE: JsonValue = {
+    "format": "xinglin.envelope/1",
+    "manifest": examples.MANIFEST,
+    "wraps": [
+        {"grant": None, "keyDigest": digest, "request": None, "wrap": examples.WRAP}
+        for digest in (examples.KEY_DIGEST, "0x" + "2f" * 32)
+    ],
+}
+_FORM = _form(
+    optional=("correction", "reason"),
+    subject=_SUBJECT,
+    envelope=_canonical("the data key, wrapped to the two keys in `/v1/about`.", _ENVELOPE),
+    attestation=_canonical("the signed record statement.", examples.ATTESTATION),
+    correction=_canonical(
+        "the signed correction of the version before.",
+        examples.ATTESTATION | {"statement": examples.CORRECTION_STATEMENT},
+    ),
+    reason=_canonical(
+        "what opens the correction's reason.", {"salt": examples.SALT, "text": "漏了一处"}
+    ),
+    blob=_BINARY | {"description": "The ciphertext.", "examples": ["4,384 bytes of ciphertext"]},
+)
+_BATCH = _body(
+    BATCH_MEDIA_TYPE,
+    {
+        "schema": _BINARY
+        | {
+            "description": "`xinglin/batch/v1` 00, then to the end: subject[16] ‖ u32 size ‖ "
+            "envelope ‖ u32 size ‖ attestation ‖ u64 size ‖ ciphertext; integers are big-endian."
+        },
+        "examples": {
+            "one submission": {
+                "summary": "Each character is a byte.",
+                "value": join_batch(
+                    [
+                        Frame(
+                            SubjectId(UUID(examples.SUBJECT)),
+                            canonical.encode(_ENVELOPE),
+                            canonical.encode(examples.ATTESTATION),
+                            b"ciphertext",
+                        )
+                    ]
+                ).decode("latin-1"),
+            }
+        },
+    },
+)
+_INTAKE = _form(
+    subject=_SUBJECT,
+    category=_part("What kind of record it is.", "outpatient-note"),
+    mediaType=_part("How to read the payload.", "text/plain; charset=utf-8"),
+    payload=_BINARY | {"description": "The plaintext.", "examples": ["头痛三天，舌淡苔白，脉弦。"]},
+)
+
+
+@router.post(
+    "/records",
+    status_code=201,
+    summary="Submit a sealed record",
+    responses={200: {"model": Accepted, "description": "The same again: the first receipt."}},
+    openapi_extra=_FORM,
+)
 async def submit(request: Request, author: Author, house: House, response: Response) -> Accepted:
     """
     Take a form of `subject`, `envelope`, `attestation` and, last, the ciphertext `blob`.
@@ -131,17 +168,21 @@ async def submit(request: Request, author: Author, house: House, response: Respo
     return accepted
 
 
-@router.post("/records/batch", summary="Submit many sealed records", openapi_extra=_BATCH)
+@router.post(
+    "/records/batch",
+    summary="Submit many sealed records",
+    response_model=BatchAnswer,
+    openapi_extra=_BATCH,
+)
 async def submit_batch(request: Request, author: Author, house: House) -> Response:
     """
     Take many submissions in one body; what is accepted becomes durable with one sync.
 
-    The framing is in docs/spec/node-routes.md. Each submission has its own result, as the
-    single route would answer it.
+    Each submission has its own result, as the single route would answer it.
     """
     if request.headers.get("content-type", "").split(";")[0].strip() != BATCH_MEDIA_TYPE:
         raise WrongMediaType(BATCH_MEDIA_TYPE, "another Content-Type")
-    body = await _body(request, house.settings.max_batch_bytes)
+    body = await _whole(request, house.settings.max_batch_bytes)
     answer = await run_in_threadpool(_take_batch, house, author.account, body)
     return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
@@ -231,7 +272,7 @@ def _take_batch(house: NodeHouse, account: Address, body: bytes) -> BatchAnswer:
     return service.submit_batch(house, account, frames)
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def _whole(request: Request, limit: int) -> bytes:
     body = bytearray()
     try:
         async for chunk in request.stream():

@@ -11,20 +11,51 @@ Envelope and attestation are canonical JSON. One encoding, nothing after the end
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from xinglin.document import Count, DigestText, Document, ShortText, Time, Uuid4
 from xinglin.names import SubjectId
-from xinglin_node.inferences.schemas import LoggedInference
-from xinglin_node.problems import Malformed
+from xinglin_node import examples
+from xinglin_node.inferences.schemas import LOGGED, LoggedInference
+from xinglin_node.problems import Malformed, RuleBroken, body_of
 
 BATCH_LABEL = b"xinglin/batch/v1\x00"
 """First bytes of a batch; the format's version is in them."""
 
 BATCH_MEDIA_TYPE = "application/vnd.xinglin.batch"
+
+_ACCEPTED: dict[str, Any] = {
+    "index": examples.INDEX,
+    "sequencedAt": examples.TIME,
+    "manifest": examples.MANIFEST,
+    "receipt": examples.RECEIPT,
+    "correction": None,
+}
+_REFUSED: dict[str, Any] = body_of(RuleBroken("a subject that is known here", "another"))
+_LISTED: dict[str, Any] = {
+    "record": examples.RECORD,
+    "version": 1,
+    "subject": examples.SUBJECT,
+    "manifest": examples.MANIFEST,
+    "blob": examples.BLOB,
+    "size": 4384,
+    "category": "outpatient-note",
+    "mediaType": "text/plain; charset=utf-8",
+    "claimedAt": examples.TIME,
+    "generation": 0,
+    "index": examples.INDEX,
+    "state": "sequenced",
+}
+_TAKEN_IN: dict[str, Any] = {
+    "record": examples.RECORD,
+    "version": 1,
+    "accepted": _ACCEPTED,
+    "inference": LOGGED | {"accessIndex": None},
+    "skipped": None,
+}
 
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
@@ -51,6 +82,15 @@ class AcceptedCorrection(Document):
 class Accepted(Document):
     """A submission that is on disk."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                _ACCEPTED,
+                _ACCEPTED | {"correction": {"index": 42, "receipt": examples.RECEIPT}},
+            ]
+        }
+    )
+
     index: Count
     """Its entry in the log."""
     sequenced_at: Time
@@ -73,6 +113,23 @@ class BatchItem(Document):
 
 class BatchAnswer(Document):
     """What became of a batch: all accepted ones are durable together."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "results": [
+                        {"status": 201, "accepted": _ACCEPTED, "problem": None},
+                        {
+                            "status": 422,
+                            "accepted": None,
+                            "problem": {key: _REFUSED[key] for key in ("type", "expected", "got")},
+                        },
+                    ]
+                }
+            ]
+        }
+    )
 
     results: tuple[BatchItem, ...]
 
@@ -98,6 +155,15 @@ class ListedRecord(Document):
 class RecordList(Document):
     """A page of records, oldest first."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"records": [_LISTED], "next": 42},
+                {"records": [_LISTED], "next": None},
+            ]
+        }
+    )
+
     records: tuple[ListedRecord, ...]
     next: Count | None
     """Pass it as `from` for the next page; null at the end."""
@@ -105,6 +171,15 @@ class RecordList(Document):
 
 class IntakeAnswer(Document):
     """A record that the node sealed, and what its method found in it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                _TAKEN_IN,
+                _TAKEN_IN | {"inference": None, "skipped": "no method reads image/png"},
+            ]
+        }
+    )
 
     record: Uuid4
     version: Annotated[int, Field(ge=1)]

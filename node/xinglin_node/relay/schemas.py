@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from xinglin.document import Bytes32, Document, Signature65, Time
+from xinglin_node import examples
 
 
 class SignedRevocation(Document):
@@ -12,7 +13,7 @@ class SignedRevocation(Document):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"grantId": "0x" + "c4" * 32, "signature": "base64url of 65 bytes"}]
+            "examples": [{"grantId": examples.GRANT, "signature": examples.SIGNATURE}]
         }
     )
 
@@ -23,6 +24,15 @@ class SignedRevocation(Document):
 
 class Relayed(Document):
     """What became of a revocation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"grantId": examples.GRANT, "state": "stopped", "revokedAt": None},
+                {"grantId": examples.GRANT, "state": "revoked", "revokedAt": examples.TIME},
+            ]
+        }
+    )
 
     grant_id: Bytes32
     state: Literal["stopped", "revoked"]

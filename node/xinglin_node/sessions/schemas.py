@@ -6,6 +6,21 @@ from pydantic import ConfigDict, Field
 
 from xinglin.appointment import Person, SignedAppointment
 from xinglin.document import Document, Signature65, Time, Uuid4
+from xinglin_node import examples
+
+_NONCE = "6924f1980b7e2a5c4d9f1e3a" + "5c" * 16
+_MESSAGE = f"""\
+hospital-a.example wants you to sign in with your Ethereum account:
+{examples.ACCOUNT}
+
+Sign in to this Xinglin node.
+
+URI: https://hospital-a.example/v1/session
+Version: 1
+Chain ID: 31337
+Nonce: {_NONCE}
+Issued At: 2025-11-25T00:00:00Z
+Expiration Time: 2025-11-25T00:10:00Z"""
 
 MAX_MESSAGE = 4096
 """Characters of an EIP-4361 message: its lines are short and their number is fixed."""
@@ -28,6 +43,8 @@ class ShownAppointment(SignedAppointment):
 class Nonce(Document):
     """What the next sign-in message must hold."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"nonce": _NONCE}]})
+
     nonce: str
 
 
@@ -38,11 +55,15 @@ class SignInRequest(Document):
         json_schema_extra={
             "examples": [
                 {
-                    "message": "hospital-a.example wants you to sign in with your Ethereum "
-                    "account:\n0x9858EfFD232B4033E47d90003D41EC34EcaEda94\n\n…",
-                    "signature": "base64url of 65 bytes",
-                    "subject": "8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11",
-                }
+                    "message": _MESSAGE,
+                    "signature": examples.SIGNATURE,
+                    "appointment": examples.APPOINTMENT,
+                },
+                {
+                    "message": _MESSAGE,
+                    "signature": examples.SIGNATURE,
+                    "subject": examples.SUBJECT,
+                },
             ]
         }
     )
@@ -55,6 +76,14 @@ class SignInRequest(Document):
 
 class Session(Document):
     """A credential for the header `Authorization: Bearer`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"credential": "header.claims.signature", "expiresAt": examples.TIME + 900}
+            ]
+        }
+    )
 
     credential: str
     expires_at: Time

@@ -24,7 +24,12 @@ def register(_: Desk, house: House) -> Registered:
     return service.register(house)
 
 
-@router.post("/{subject}/enrolment", status_code=201, summary="Enrol, or enrol again")
+@router.post(
+    "/{subject}/enrolment",
+    status_code=201,
+    summary="Enrol, or enrol again",
+    responses={200: {"model": Enrolled, "description": "The same again: the first receipt."}},
+)
 def enrol(
     subject: Uuid4, asked: EnrolmentRequest, _: Desk, house: House, response: Response
 ) -> Enrolled:

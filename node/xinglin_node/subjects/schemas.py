@@ -16,6 +16,7 @@ from xinglin.document import (
     Uuid4,
 )
 from xinglin.statement import Proxy
+from xinglin_node import examples
 
 MAX_PROXIES = 8
 """Parents and guardians; nobody needs more at once."""
@@ -23,6 +24,19 @@ MAX_PROXIES = 8
 
 class Registered(Document):
     """A new file: give both to the patient, in a file or as a QR code."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": examples.SUBJECT,
+                    "historyKey": examples.SALT,
+                    "origin": examples.ORIGIN,
+                    "history": examples.HISTORY,
+                }
+            ]
+        }
+    )
 
     subject: Uuid4
     """The file number, local to this institution."""
@@ -46,11 +60,11 @@ class EnrolmentRequest(Document):
             "examples": [
                 {},
                 {
-                    "account": "0x9858EfFD232B4033E47d90003D41EC34EcaEda94",
-                    "publicKey": "base64url of 1,216 bytes",
-                    "proxies": [],
-                    "issuedAt": 1790000000,
-                    "signature": "base64url of 65 bytes",
+                    "account": examples.ACCOUNT,
+                    "publicKey": examples.PUBLIC_KEY,
+                    "proxies": [{"account": examples.GRANTOR, "until": 1790208000}],
+                    "issuedAt": examples.TIME,
+                    "signature": examples.SIGNATURE,
                 },
             ]
         }
@@ -67,6 +81,19 @@ class EnrolmentRequest(Document):
 
 class Enrolled(Document):
     """What was logged."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "enrolment": examples.ENROLMENT,
+                    "index": examples.INDEX,
+                    "sequencedAt": examples.TIME,
+                    "receipt": examples.RECEIPT,
+                }
+            ]
+        }
+    )
 
     enrolment: DigestText
     """Commitment: what record statements and the terms of grants name."""
@@ -87,6 +114,21 @@ class HistoryRequest(Document):
 
 class HistoryGoesOn(Document):
     """Where the list goes on, from 0. Give a new key to the patient."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "rekeyed",
+                    "origin": examples.ORIGIN,
+                    "historyKey": examples.SALT,
+                    "index": examples.INDEX,
+                    "sequencedAt": examples.TIME,
+                    "receipt": examples.RECEIPT,
+                }
+            ]
+        }
+    )
 
     kind: Literal["rekeyed", "moved"]
     origin: str
