@@ -24,7 +24,14 @@ Split = Literal["train", "test"]
 SOURCES: Final[dict[Kind, tuple[str, ...]]] = {
     "outpatient": ("outpatient.txt",),
     "prevention": ("prevention.txt",),
-    "supplement": ("supplement.txt", "supplement_mixed.txt", "supplement_prevention.txt"),
+    "supplement": (
+        "supplement.txt",
+        "supplement_care.txt",
+        "supplement_leaflet.txt",
+        "supplement_mixed.txt",
+        "supplement_prevention.txt",
+        "supplement_public.txt",
+    ),
 }
 """The files of each kind."""
 
