@@ -166,8 +166,10 @@ class TestTheDescription:
                 refused = operation["responses"][status]["$ref"]
                 assert refused == "#/components/responses/Problem", route
             assert "422" not in operation["responses"], route
-        (media_type,) = document["components"]["responses"]["Problem"]["content"]
+        ((media_type, media),) = document["components"]["responses"]["Problem"]["content"].items()
         assert media_type == "application/problem+json"
+        shown_members = {name for one in shown(document, media) for name in one}
+        assert shown_members == {*media["schema"]["properties"]}
 
 
 class TestTheExamples:
