@@ -18,6 +18,7 @@ from xinglin_ml.corpora import medical_qa, own, package_insert, tcm_literature
 from xinglin_ml.corpora.markup import TRAINING_ONLY
 from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.lexicon import SCALE, Example, FoldedLexicon, build, columns_of
+from xinglin_ml.names import read_names
 from xinglin_ml.schema import SCHEMES, SUBTYPES, TO_DIAGNOSTIC
 from xinglin_ml.tagging import Tagging
 from xinglin_ml.windows import windows
@@ -154,9 +155,18 @@ def read_silver(use: CorpusUse, folder: Path) -> Source:
 
 
 def lexicon_of(
-    sources: Sequence[Source], vocabulary: Vocabulary, folds: int, *, least: int
+    sources: Sequence[Source],
+    vocabulary: Vocabulary,
+    folds: int,
+    *,
+    least: int,
+    kinds: Sequence[str] = (),
 ) -> FoldedLexicon:
-    """Count the lexicon in `folds` parts. A document's fold is its place modulo `folds`."""
+    """
+    Count the lexicon in `folds` parts, and add the names of some kinds.
+
+    A document's fold is its place modulo `folds`.
+    """
     parts: list[list[Example]] = [[] for _ in range(folds)]
     for source in sources:
         for head, documents in source.by_head.items():
@@ -168,8 +178,9 @@ def lexicon_of(
                 parts[fold_of(place, document, folds)].append(
                     Example(head, vocabulary.normal_form(document.text), document.spans)
                 )
-    names = [(s.name, s.labels) for s in SCHEMES.values()]
-    return build(parts, columns_of(names), least=least)
+    labels = [(s.name, s.labels) for s in SCHEMES.values()]
+    names = {kind: [vocabulary.normal_form(name) for name in read_names(kind)] for kind in kinds}
+    return build(parts, columns_of(labels), least=least).with_names(names)
 
 
 def fold_of(place: int, document: Document, folds: int) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from xinglin.hashes import Digest
+from xinglin_ml import names
 from xinglin_ml.configuration import cache_folder, data_folder, load
 from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.examples import SILVER
@@ -29,6 +30,7 @@ def inputs(trainer: Trainer, configuration: Digest) -> dict[str, object]:
     own = sorted((Path(__file__).parent / "corpora" / "own").glob("*.txt"))
     if any(use.name == SILVER for use in config.corpora):
         files += sorted((trainer.folder.parent / SILVER).glob("*.jsonl"))
+    own += [names.FOLDER / f"{kind}.txt" for kind in config.names]
     libraries = ("torch", "numpy", "pyahocorasick")
     return {
         "configuration": configuration.text,

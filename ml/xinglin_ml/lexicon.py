@@ -5,7 +5,8 @@ Each term has, for every label, the share of its occurrences in the training tex
 were given that label. A character's features are, for each label and each of the four
 places (first, middle, last, only), the largest share among the terms that cover it.
 For training sentences the shares come from the other folds, or the model would learn to
-trust a dictionary that knows the answers.
+trust a dictionary that knows the answers. Lists of names (`xinglin_ml.names`) have columns
+of their own, where each name has the share one: no training text is behind them.
 """
 
 import json
@@ -28,6 +29,9 @@ PLACES = 4
 
 SCALE = 100
 """Shares are kept in hundredths: fewer bytes, and the same floats everywhere."""
+
+NAMES = "names"
+"""Stands for the scheme in the columns of names that nobody marked in a text."""
 
 LONGEST_TERM = 16
 """Longer spans are sentences rather than terms."""
@@ -87,6 +91,15 @@ class Lexicon:
                     if rows[at, column + 1] < share:
                         rows[at, column + 1] = share
         return rows
+
+    def with_names(self, names: Mapping[str, Iterable[str]]) -> Self:
+        """Return this lexicon with one more column for each kind of names, all in normal form."""
+        columns = self.columns + tuple(f"{NAMES}/{kind}" for kind in names)
+        terms = {term: dict(shares) for term, shares in self.terms.items()}
+        for column, listed in enumerate(names.values(), start=len(self.columns)):
+            for name in listed:
+                terms.setdefault(name, {})[column] = SCALE
+        return type(self)(columns, terms)
 
     def to_json(self) -> bytes:
         """Return the lexicon as the file that ships beside the weights."""
@@ -167,6 +180,11 @@ class FoldedLexicon:
 
     full: Lexicon
     without: tuple[Lexicon, ...]
+
+    def with_names(self, names: Mapping[str, Iterable[str]]) -> Self:
+        """Add names to all of them: no fold knows more of these than another."""
+        more = tuple(one.with_names(names) for one in self.without)
+        return type(self)(self.full.with_names(names), more)
 
 
 def build(

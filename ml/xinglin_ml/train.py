@@ -98,6 +98,9 @@ class Training:
     least: int = 1
     """Labelled occurrences below which a term is not in the lexicon."""
 
+    names: tuple[str, ...] = ()
+    """Kinds of names that the lexicon has beside the terms of the training text."""
+
     warm_up: int = 60
 
 
@@ -139,7 +142,7 @@ class Trainer:
         self.vocabulary = Vocabulary.from_json((pretrained / "vocabulary.json").read_bytes())
         self.sources, self.held_out = self._read()
         self.lexicon: FoldedLexicon = lexicon_of(
-            self.sources, self.vocabulary, config.folds, least=config.least
+            self.sources, self.vocabulary, config.folds, least=config.least, kinds=config.names
         )
         self.windows: list[Window] = []
         for source in self.sources:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from xinglin_ml.annotation import Span
-from xinglin_ml.errors import WeightsError
-from xinglin_ml.lexicon import Example, Lexicon, build
+from xinglin_ml.errors import ConfigurationError, WeightsError
+from xinglin_ml.lexicon import LONGEST_TERM, Example, Lexicon, build
+from xinglin_ml.names import FOLDER, read_names
 
 COLUMNS = ("s/a", "s/b")
 
@@ -61,3 +62,33 @@ class TestFolds:
             [Example("s", "偏头痛头痛", [Span(0, 3, "a"), Span(3, 5, "a")])],
         ]
         assert build(folds, COLUMNS).full.terms["头痛"][0] == round(100 * 1.5 / 2)
+
+
+class TestNames:
+    def test_each_kind_has_a_column_and_what_was_there_stays(self) -> None:
+        lexicon = Lexicon(COLUMNS, {"胃痛": {0: 30}})
+        named = lexicon.with_names({"symptom": ["胃痛", "头晕"], "herb": ["黄芪"]})
+        assert named.columns == (*COLUMNS, "names/symptom", "names/herb")
+        assert named.terms == {"胃痛": {0: 30, 2: 100}, "头晕": {2: 100}, "黄芪": {3: 100}}
+        assert lexicon.terms == {"胃痛": {0: 30}}
+
+    def test_no_fold_knows_more_of_them_than_another(self) -> None:
+        folds = [[Example("s", "头痛三天", [Span(0, 2, "a")])], [Example("s", "咳嗽", [])]]
+        made = build(folds, COLUMNS).with_names({"symptom": ["头痛"]})
+        assert made.full.terms["头痛"] == {0: made.full.terms["头痛"][0], 2: 100}
+        assert [one.terms["头痛"].get(2) for one in made.without] == [100, 100]
+        assert 0 not in made.without[0].terms["头痛"]
+
+    def test_a_kind_without_a_list_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError, match="symptom"):
+            read_names("symptoms")
+
+    @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+    def test_a_list_has_one_name_a_line_once_and_in_order(self, path) -> None:
+        names = path.read_text("utf-8").splitlines()
+        assert names == sorted(set(names))
+        assert len(names) >= 150
+        for name in names:
+            assert 1 <= len(name) <= LONGEST_TERM, name
+            assert name == name.strip(), name
+            assert not set(name) & set(" \t,，;；、。#"), name
