@@ -2,17 +2,14 @@
 
 import json
 import shutil
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Literal
 
 import typer
 
 from xinglin._cli import output
+from xinglin._cli.interruption import terminated_as_interrupted
 from xinglin._demo import world as stage
 from xinglin._demo.records import own_notes, read_records
 from xinglin._demo.story import told
@@ -56,7 +53,7 @@ def demo(
     telling = Telling(output.errors, quiet=as_json)
     _clear(folder, telling)
     with (
-        _terminated_as_interrupted(),
+        terminated_as_interrupted(),
         told(folder, chosen, telling, engine=engine, wallets=records is None, keep=keep) as world,
     ):
         seconds = time.monotonic() - telling.started
@@ -91,20 +88,6 @@ def _clear(folder: Path, telling: Telling) -> None:
         (folder / stage.MARKER).touch()
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}") from error
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the story as Ctrl-C does, so that no process stays behind."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _kept(world: World) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from xinglin._chain.rpc import RpcPool, check_contracts, describe
 from xinglin._cli import output
+from xinglin._cli.interruption import terminated_as_interrupted
 from xinglin._cli.output import JsonOption
 from xinglin._cli.signing import (
     DEFAULT_FOLDER,
@@ -88,7 +89,7 @@ def up(
         raise UsageError(f"expected a fee of {', '.join(FeeRule)}, got {fee}")
     funded = tuple(checksummed(one) for one in fund or ())
     options = NetworkOptions(validators, chain_id, port, block_period, FeeRule(fee), funded)
-    with steps(as_json=json) as say:
+    with terminated_as_interrupted(), steps(as_json=json) as say:
         profile = find_engine(_engine_in(data, engine)).up(data.resolve(), options, say)
     value: dict[str, JsonValue] = {
         "engine": profile.engine,
@@ -499,4 +500,5 @@ def _engine_in(folder: Path, asked: str) -> str:
     """The engine of the network in `folder`; else the one asked for."""
     if (folder / "network.toml").exists():
         return open_network(folder / "network.toml").engine
-    return asked
+    # Its nodes are written down before it has a profile, and may run.
+    return "clique" if (folder / "nodes.json").exists() else asked

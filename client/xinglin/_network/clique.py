@@ -25,20 +25,23 @@ from pathlib import Path
 from typing import cast
 
 from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile
-from xinglin._chain.rpc import data, quantity
-from xinglin._chain.waiting import wait_for
+from xinglin._chain.rpc import data
 from xinglin._network import process
 from xinglin._network.engine import FUNDED_WEI, NetworkOptions, Progress, silent
 from xinglin._network.probe import ask, ask_socket
 from xinglin._network.process import Process
 from xinglin._network.profile import PROFILE_FILE, load, save
+from xinglin._network.readiness import wait_for_block, wait_for_peers
 from xinglin._network.topology import (
+    GENESIS_FILE,
     TOPOLOGY_FILE,
     CliqueNode,
     Places,
     loopback,
     make_node,
     read_topology,
+    remove_nodes,
+    require_unused,
     write_topology,
 )
 from xinglin.errors import Unreachable, UsageError
@@ -70,9 +73,6 @@ GAS_LIMIT = 1_000_000_000
 BASE_FEE = 1_000_000_000
 """Wei: one gwei, where the network asks for a price."""
 
-FIRST_BLOCK_SECONDS = 60.0
-MESH_SECONDS = 30.0
-
 FORKS = (
     "homestead",
     "eip150",
@@ -88,6 +88,9 @@ FORKS = (
 )
 """Rules in force from block 0, by their names in a genesis file: all up to London."""
 
+NAMES = tuple(f"node{number}" for number in range(1, MOST_VALIDATORS + 1))
+"""Of the first validators, and of their folders."""
+
 SOCKET = "geth.ipc"
 
 
@@ -102,24 +105,46 @@ class Clique:
     def up(
         self, folder: Path, options: NetworkOptions, progress: Progress = silent
     ) -> NetworkProfile:
-        """Make a network, or start the one in `folder`, and wait for blocks."""
+        """
+        Make a network, or start the one in `folder`, and wait for blocks.
+
+        One that does not come up leaves no process; a new one leaves no file either, so that
+        the folder can be used again. Raises `UsageError` and `Unreachable`.
+        """
         program = find_geth()
         known = (folder / PROFILE_FILE).exists()
-        nodes = read_topology(folder) if known else self._make(folder, program, options, progress)
-        ours = tuple(node for node in nodes if node.http)
+        if known:
+            self._require_stopped(folder)
+        else:
+            require_unused(folder, NAMES)
         try:
+            nodes = (
+                read_topology(folder) if known else self._make(folder, program, options, progress)
+            )
+            ours = tuple(node for node in nodes if node.http)
             for node in ours:
                 self.start(folder, node, nodes, program)
             progress("waiting until the nodes know each other")
-            _wait_for_peers(folder, ours)
+            wait_for_peers(folder, ours)
             progress("waiting for the first blocks")
-            _wait_for_block(folder, ours)
+            wait_for_block(folder, ours, lambda one: self._restart(folder, one, nodes, program))
             profile = load(folder / PROFILE_FILE) if known else _profile(nodes, options)
+            save(profile, folder / PROFILE_FILE)
         except BaseException:
             self.down(folder)
+            if not known:
+                (folder / PROFILE_FILE).unlink(missing_ok=True)
+                remove_nodes(folder, NAMES)
             raise
-        save(profile, folder / PROFILE_FILE)
         return profile
+
+    def _require_stopped(self, folder: Path) -> None:
+        """Raise `UsageError` where a node runs, before anything of the network is touched."""
+        for one in self.processes(folder):
+            if one.alive:
+                raise UsageError(
+                    f"already running as process {one.pid} in {one.folder}; stop it first"
+                )
 
     def _make(
         self, folder: Path, program: str, options: NetworkOptions, progress: Progress
@@ -130,7 +155,7 @@ class Clique:
                 f"expected {LEAST_VALIDATORS} to {MOST_VALIDATORS} validators, got {count}"
             )
         progress(f"making keys of {count} validators")
-        names = [f"node{number}" for number in range(1, count + 1)]
+        names = NAMES[:count]
         accounts = [Account.generate() for _ in range(count)]
         nodes = tuple(
             make_node(folder, name, validator=account, host=self._places(name).host)
@@ -140,7 +165,7 @@ class Clique:
             nodes = tuple(replace(node, http=options.port + n) for n, node in enumerate(nodes))
         write_topology(folder, nodes)
         genesis = _genesis(options, [account.address for account in accounts])
-        (folder / "genesis.json").write_text(json.dumps(genesis, indent=1), "ascii")
+        (folder / GENESIS_FILE).write_text(json.dumps(genesis, indent=1), "ascii")
         progress("writing the genesis block")
         with ThreadPoolExecutor(2) as workers:
             list(workers.map(lambda node: _init(program, folder, node), nodes))
@@ -174,9 +199,17 @@ class Clique:
             process.require_free(port)
         place = folder / node.name
         _write_peers(place, node, nodes)
-        settings = json.loads((folder / "genesis.json").read_bytes())
+        settings = json.loads((folder / GENESIS_FILE).read_bytes())
         command = _command(program or find_geth(), node, settings["config"]["chainId"])
         return process.start(place, [*self._places(node.name).prefix, *command])
+
+    def _restart(
+        self, folder: Path, node: CliqueNode, nodes: tuple[CliqueNode, ...], program: str
+    ) -> None:
+        running = process.find(folder / node.name)
+        if running is not None:
+            process.stop(running)
+        self.start(folder, node, nodes, program)
 
     # -- members' own affairs -----------------------------------------------------------
 
@@ -250,7 +283,7 @@ def _genesis(options: NetworkOptions, validators: list[Address]) -> dict[str, ob
 
 def _init(program: str, folder: Path, node: CliqueNode) -> None:
     finished = subprocess.run(
-        [program, "--datadir", ".", "--state.scheme", "hash", "init", "../genesis.json"],
+        [program, "--datadir", ".", "--state.scheme", "hash", "init", f"../{GENESIS_FILE}"],
         cwd=folder / node.name,
         capture_output=True,
         text=True,
@@ -304,31 +337,3 @@ def _write_peers(place: Path, node: CliqueNode, nodes: tuple[CliqueNode, ...]) -
     (place / "geth.toml").write_text(
         f"[Node.P2P]\nStaticNodes = {others}\nTrustedNodes = {others}\n", "ascii"
     )
-
-
-def _wait_for_peers(folder: Path, nodes: tuple[CliqueNode, ...]) -> None:
-    if len(nodes) == 1:
-        return
-
-    def look() -> bool | None:
-        for node in nodes:
-            running = process.find(folder / node.name)
-            if running is not None:
-                process.require_alive(running, node.name)
-        counts = [quantity(ask(node.url, "net_peerCount")) for node in nodes]
-        return True if min(counts) >= 1 else None
-
-    wait_for(look, timeout=MESH_SECONDS, what="every node to have a peer")
-
-
-def _wait_for_block(folder: Path, nodes: tuple[CliqueNode, ...]) -> None:
-    before = -1
-
-    def look() -> bool | None:
-        nonlocal before
-        heads = [quantity(ask(node.url, "eth_blockNumber")) for node in nodes]
-        if before < 0:
-            before = min(heads)
-        return True if min(heads) > before else None
-
-    wait_for(look, timeout=FIRST_BLOCK_SECONDS, what=f"a new block from {folder}")

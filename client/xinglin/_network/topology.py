@@ -11,7 +11,8 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from xinglin.keys import Account
 from xinglin.names import Address
 
 TOPOLOGY_FILE = "nodes.json"
+GENESIS_FILE = "genesis.json"
 
 LOOPBACK = "127.0.0.1"
 """Where all nodes of a trial are, unless each has a network namespace of its own."""
@@ -104,6 +106,24 @@ def write_topology(folder: Path, nodes: tuple[CliqueNode, ...]) -> None:
     beside = folder / f".{TOPOLOGY_FILE}"
     beside.write_text(text + "\n", "ascii")
     beside.replace(folder / TOPOLOGY_FILE)
+
+
+def require_unused(folder: Path, names: Iterable[str]) -> None:
+    """Raise `UsageError` where keys or blocks lie that new nodes of these names would lose."""
+    found = [name for name in (TOPOLOGY_FILE, GENESIS_FILE, *names) if (folder / name).exists()]
+    if found:
+        raise UsageError(
+            f"expected the profile of a network beside {found[0]} in {folder}, found none: put "
+            "it back, or run `xinglin network down` and remove the folder"
+        )
+
+
+def remove_nodes(folder: Path, names: Iterable[str]) -> None:
+    """Remove nodes that never were a network, with their keys, and what lists them."""
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (TOPOLOGY_FILE, GENESIS_FILE, f".{TOPOLOGY_FILE}"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def parse_enode(text: str, *, name: str) -> CliqueNode:
