@@ -417,8 +417,8 @@ def list_validators(
     if found is None:
         raise UsageError(f"expected a network with validators, got {profile.engine}")
     output.result(found.to_json(), found.lines(), as_json=json)
-    if found.only_on_record or found.only_sealing:
-        raise ChainError("the validators on record and those that may seal are not the same")
+    if found.difference:
+        raise ChainError(f"record and reality differ; {found.difference}")
 
 
 @validator_app.command("new")

@@ -32,6 +32,19 @@ class Validators:
         """May seal, and is on nobody's record; nobody has a record where none is kept."""
         return differences(self.record, self.sealing)[1] if self.record else ()
 
+    @property
+    def difference(self) -> str:
+        """What a vote or a change of the record has to mend, in words; nothing where they agree."""
+        parts = [
+            ("on record and may not seal", [self._named(who) for who in self.only_on_record]),
+            ("may seal and on no record", self.only_sealing),
+        ]
+        return "; ".join(f"{what}: {', '.join(who)}" for what, who in parts if who)
+
+    def _named(self, validator: Address) -> str:
+        owners = [one for one in self.record if one.validator == validator]
+        return f"{validator} ({', '.join(f'{one.name}, member {one.member}' for one in owners)})"
+
     def to_json(self) -> dict[str, JsonValue]:
         """As `--json` prints it."""
         sealing = self.sealing
@@ -134,6 +147,8 @@ class Standing:
         table.add_row("contracts", "as the profile says" if deployed else "not deployed")
         for line in self.validators.lines() if self.validators is not None else ():
             table.add_row("validators", line)
+        if self.validators is not None and self.validators.difference:
+            table.add_row("they differ", self.validators.difference)
         return table
 
 
@@ -148,5 +163,9 @@ def look_at_validators(pool: RpcPool, folder: Path | None, *, as_json: bool) -> 
         )
     if sealing is None:
         return None
-    deployed = pool.profile.contracts is not None
-    return Validators(sealing, recorded(Consortium(pool).members()) if deployed else ())
+    if pool.profile.contracts is None:
+        return Validators(sealing, ())
+    # At the very block that the headers were followed to: a record that is newer would differ
+    # from a set that was right when it was.
+    members = Consortium(pool).members(at=pool.view_at(sealing.number))
+    return Validators(sealing, recorded(members))

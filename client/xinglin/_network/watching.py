@@ -20,6 +20,7 @@ from xinglin._chain.consortium import MemberRecord
 from xinglin._chain.evidence import header_rlp
 from xinglin._chain.profile import NetworkProfile
 from xinglin._chain.rpc import RpcPool
+from xinglin._chain.words import Status
 from xinglin.errors import HeaderError, InvalidEncoding
 from xinglin.headers import store
 from xinglin.headers.header import BlockHash
@@ -97,11 +98,11 @@ def watch(
 
 
 def recorded(members: list[MemberRecord]) -> tuple[RecordedValidator, ...]:
-    """Return the validators on record, by member."""
+    """Return the validators on record, by member. Who was removed has none that should seal."""
     return tuple(
         RecordedValidator(member.number, member.name, member.validator)
         for member in members
-        if member.validator is not None
+        if member.validator is not None and member.status is not Status.REMOVED
     )
 
 

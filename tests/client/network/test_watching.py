@@ -1,8 +1,12 @@
 """The validators on record beside those that seal: said where they differ."""
 
+import pytest
+
+from xinglin._chain.consortium import MemberRecord
+from xinglin._chain.words import Role, Status
 from xinglin._cli.standing import Validators
-from xinglin._network.watching import RecordedValidator, Sealing, differences
-from xinglin.names import Address, Member
+from xinglin._network.watching import RecordedValidator, Sealing, differences, recorded
+from xinglin.names import Address, Generation, Member, UnixTime
 
 ONE, TWO, NEW = (Address("0x" + digit * 40) for digit in "123")
 
@@ -19,6 +23,31 @@ def on_record(*validators: Address) -> tuple[RecordedValidator, ...]:
     )
 
 
+def member(number: int, validator: str, status: Status = Status.ACTIVE) -> MemberRecord:
+    histories = {"statuses": (), "log_keys": (), "key_digests": (), "urls": (), "accounts": ()}
+    since = UnixTime(0)
+    return MemberRecord(
+        number=Member(number), name=f"Hospital {number}", role=Role.HOSPITAL, status=status,
+        generation=Generation(1), frozen_at=since, validators=((Address(validator), since),),
+        **histories,
+    )  # fmt: skip
+
+
+class TestRecorded:
+    @pytest.mark.parametrize("status", [Status.ACTIVE, Status.SUSPENDED])
+    def test_a_member_s_validator_is_on_record(self, status: Status) -> None:
+        found = recorded([member(1, ONE, status)])
+        assert found == (RecordedValidator(Member(1), "Hospital 1", ONE),)
+
+    def test_that_of_a_member_who_was_removed_is_not_so_that_it_is_seen_to_seal(self) -> None:
+        found = recorded([member(1, ONE), member(2, TWO, Status.REMOVED)])
+        assert differences(found, sealing(ONE, TWO)) == ((), (TWO,))
+        assert differences(found, sealing(ONE)) == ((), ())
+
+    def test_who_runs_none_has_none(self) -> None:
+        assert recorded([member(1, "0x" + "0" * 40)]) == ()
+
+
 class TestDifferences:
     def test_the_same_set_in_another_order_differs_in_nothing(self) -> None:
         assert differences(on_record(TWO, ONE), sealing(ONE, TWO)) == ((), ())
@@ -33,6 +62,13 @@ class TestDifferences:
             f"{TWO} sealed 4 of the last 8: on no record",
             f"{NEW} is on record and may not seal: Hospital 2 (member 2)",
         ]
+
+    def test_both_are_named_in_one_sentence(self) -> None:
+        assert Validators(sealing(ONE, TWO), on_record(ONE, NEW)).difference == (
+            f"on record and may not seal: {NEW} (Hospital 2, member 2); "
+            f"may seal and on no record: {TWO}"
+        )
+        assert Validators(sealing(ONE, TWO), on_record(TWO, ONE)).difference == ""
 
     def test_where_nobody_keeps_a_record_nothing_differs(self) -> None:
         shown = Validators(sealing(ONE, TWO), ()).to_json()
