@@ -170,11 +170,6 @@ def read_grant(words: tuple[bytes, bytes, bytes]) -> GrantState | None:
     )
 
 
-def model_place(digest: bytes, offset: int) -> Place:
-    """Where a model's words stand."""
-    return Place("models", "_models", (digest,), offset=offset)
-
-
 def model_statuses_length_place(digest: bytes) -> Place:
     """Where the number of a model's status changes stands."""
     return Place("models", "_statuses", (digest,))

@@ -132,12 +132,6 @@ def _author(person: _OwnStaff) -> Appointed:
     return person
 
 
-def _care_staff(person: _OwnStaff) -> Appointed:
-    if person.role not in CARE_ROLES:
-        raise NotAppointed("the role physician, nurse or pharmacist", person.role)
-    return person
-
-
 def _data_subject(person: SignedIn) -> DataSubject:
     if not isinstance(person, DataSubject):
         raise NotAppointed("a data subject or a proxy", "an appointed person")
@@ -145,22 +139,19 @@ def _data_subject(person: SignedIn) -> DataSubject:
 
 
 def _list_reader(person: SignedIn, house: House) -> Person:
-    if isinstance(person, Appointed):
-        return _care_staff(_own_staff(person, house))
-    return person
+    if not isinstance(person, Appointed):
+        return person
+    staff = _own_staff(person, house)
+    if staff.role not in CARE_ROLES:
+        raise NotAppointed("the role physician, nurse or pharmacist", staff.role)
+    return staff
 
-
-AppointedPerson = Annotated[Appointed, Depends(_appointed)]
-"""Anybody appointed by an active member: whom a grant may name."""
 
 Desk = Annotated[Appointed, Depends(_desk)]
 """This custodian's desk: registers and enrols, and hands over records witnessed on paper."""
 
 Author = Annotated[Appointed, Depends(_author)]
 """This custodian's care staff or systems: attest records and inferences."""
-
-CareStaff = Annotated[Appointed, Depends(_care_staff)]
-"""This custodian's physicians, nurses and pharmacists."""
 
 SubjectCaller = Annotated[DataSubject, Depends(_data_subject)]
 """The subject of a file, or a proxy: sees that file and nothing else."""

@@ -7,7 +7,7 @@ A revert, as an error of ours with the contract's own name and values.
         error.name, error.arguments      # "CheckpointSizeNotGrowing", {"size": 4, ...}
 
 Engines wrap the same bytes differently: Anvil and go-ethereum give `data` with code 3,
-Besu with code -32000 or 3, some nest it once more, and web3 raises exceptions of its own.
+Besu with code -32000 or 3, and some nest it once more.
 Only the bytes are read; texts differ between engines and versions and decide nothing.
 """
 
@@ -69,20 +69,6 @@ def refusal(method: str, error: object) -> ChainError:
         # No data at all: `revert()` without a reason, or a node set not to show it.
         return ContractError("Revert", {"data": b""})
     return ChainError(f"the node refused {method}: {message} (code {fields.get('code')})")
-
-
-def from_web3(error: Exception) -> ChainError:
-    """Return the error that an exception of web3's stands for, whichever engine it came from."""
-    payload = _revert_data(getattr(error, "data", None))
-    if payload is None:
-        response = getattr(error, "rpc_response", None)
-        if isinstance(response, Mapping):
-            found = cast(Mapping[str, object], response)
-            return refusal("the call", found.get("error", found))
-        if "revert" in str(error).lower():
-            return ContractError("Revert", {"data": b""})
-        return ChainError(f"the node refused: {str(error)[:200]}")
-    return contract_error(payload) or ContractError("Revert", {"data": payload})
 
 
 def _revert_data(value: object) -> bytes | None:

@@ -68,7 +68,7 @@ class TestEvidence:
             "withdrawn": storage.withdrawn_place(FIRST, b"\x55" * 32),
             "key": storage.log_key_place(FIRST, 0, 1),
             "no grant": storage.grant_place(GrantId(b"\x01" * 32), 2),
-            "no model": storage.model_place(b"\x01" * 32, 2),
+            "no model": storage.model_statuses_length_place(b"\x01" * 32),
         }
         evidence = collect(pool, list(places.values()), at=anchored)
         words = words_of(deployed, evidence)

@@ -1,14 +1,12 @@
 """A revert becomes an error of ours, however an engine wraps its bytes."""
 
-from typing import Any
 
 import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
-from web3.exceptions import ContractCustomError, ContractLogicError
 
 from xinglin._chain import abi
-from xinglin._chain.reverts import contract_error, from_web3, refusal
+from xinglin._chain.reverts import contract_error, refusal
 from xinglin.errors import ChainError, ContractError
 
 PAYLOAD = keccak(text="CheckpointGrowthTooLarge(uint64,uint64)")[:4] + encode(
@@ -40,12 +38,6 @@ class TestShapesOfEngines:
         found = refusal("eth_call", error)
         assert isinstance(found, ContractError)
         assert found.name == "CheckpointGrowthTooLarge"
-        assert found.arguments == {"latestSize": 4, "size": 99}
-
-    @pytest.mark.parametrize("kind", [ContractCustomError, ContractLogicError])
-    def test_exceptions_of_web3_too(self, kind: Any) -> None:
-        found = from_web3(kind("execution reverted", data=HEX))
-        assert isinstance(found, ContractError)
         assert found.arguments == {"latestSize": 4, "size": 99}
 
     def test_a_revert_without_bytes_is_still_a_revert(self) -> None:
