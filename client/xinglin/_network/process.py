@@ -10,8 +10,9 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def start(
     running = find(folder)
     if running is not None and running.alive:
         raise UsageError(f"already running as process {running.pid} in {folder}; stop it first")
-    with (folder / LOG_FILE).open("ab") as log:
+    with _undisturbed(), (folder / LOG_FILE).open("ab") as log:
         try:
             child = subprocess.Popen(
                 command,
@@ -76,10 +77,31 @@ def start(
             )
         except OSError as error:
             raise UsageError(f"expected a program at {command[0]}: {error.strerror}") from error
-    process = Process(folder, child.pid, _started(child.pid))
-    (folder / PID_FILE).write_text(f"{process.pid}\n{process.started}\n", "ascii")
-    _children[child.pid] = child
+        process = Process(folder, child.pid, _started(child.pid))
+        (folder / PID_FILE).write_text(f"{process.pid}\n{process.started}\n", "ascii")
+        _children[child.pid] = child
     return process
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """
+    Let Ctrl-C wait until a process that was started is written down.
+
+    Between the two it would leave a process that nobody knows of. The handler is ours for the
+    moment, rather than the signal blocked: a child inherits what is blocked.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def find(folder: Path) -> Process | None:

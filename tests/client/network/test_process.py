@@ -1,0 +1,44 @@
+"""Processes that are started apart from the terminal, and none that nobody knows of."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from xinglin._network import process
+
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(120)")
+
+
+class TestCtrlC:
+    def test_between_the_start_and_its_note_it_waits(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Else the process ran on, and no folder told of it.
+        started = subprocess.Popen
+
+        def interrupted(*arguments, **named):
+            child = started(*arguments, **named)
+            signal.raise_signal(signal.SIGINT)
+            return child
+
+        monkeypatch.setattr(subprocess, "Popen", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            process.start(tmp_path, SLEEPER)
+
+        found = process.find(tmp_path)
+        assert found is not None
+        assert found.alive
+        process.stop(found)
+        assert not found.alive
+
+    def test_what_was_started_still_hears_it(self, tmp_path: Path) -> None:
+        found = process.start(tmp_path, SLEEPER)
+        time.sleep(0.5)
+        process._signal(found.pid, signal.SIGINT)
+
+        assert process._gone(found, 20)
+        process.stop(found)
