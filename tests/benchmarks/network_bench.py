@@ -84,6 +84,9 @@ SLICES = 5
 LEAST_BLOCKS, PATIENCE = 2_000, 300.0
 """After so many seconds the long run ends, if it has that many blocks."""
 
+LEFT_OUT = "left out: four validators, and what one costs ({})"
+"""What is said, before and after, where go-ethereum was not built."""
+
 ANCHOR_GAS = 400_000
 MIB = 2**20
 
@@ -146,8 +149,9 @@ def carry(name: str, engine: Engine, validators: int, asked: argparse.Namespace)
                     singles += [through(client, author, 1) for _ in range(2)]
             say.print(f"{name}: one transaction each")
             at_once, one_by_one = [], []
+            together = max(1, asked.records // 10)
             for _ in range(asked.rounds):
-                at_once.append(transactions(bench, author, asked.records // 10, wait=False))
+                at_once.append(transactions(bench, author, together, wait=False))
                 one_by_one.append(transactions(bench, author, AWAITED, wait=True))
             say.print(f"{name}: gas")
             return Carried(
@@ -470,7 +474,7 @@ def main() -> None:
         reason = ""
     except UsageError as error:
         reason = str(error)
-        say.print(f"left out: four validators, and what one costs ({reason})")
+        say.print(LEFT_OUT.format(reason), markup=False)
     found = [carry("Anvil", Anvil(), 0, asked)]
     validator = None
     if not reason:
@@ -493,6 +497,8 @@ def main() -> None:
     show_carried(found)
     if validator:
         show_validator(validator)
+    if reason:
+        print(LEFT_OUT.format(reason))
 
 
 if __name__ == "__main__":
