@@ -31,8 +31,11 @@ BINARIES = ROOT / ".cache" / "bin"
 ENVIRONMENT = Path(sys.executable).parent
 """Where this Python's environment has its programs."""
 
-PATIENCE = 600
-"""Seconds for the build, which takes one to two minutes: a proxy that is silent is given up."""
+PATIENCE = 1200
+"""
+Seconds for the build: one to two minutes, and nine on a machine that is busy with other things. A
+proxy that is silent is given up.
+"""
 
 
 def main() -> int:
