@@ -15,12 +15,12 @@ import pytest
 
 from xinglin._chain.rpc import quantity
 from xinglin._cli import main
-from xinglin._network import process, readiness
+from xinglin._network import clique, process, readiness
 from xinglin._network.clique import Clique, find_geth
 from xinglin._network.engine import NetworkOptions
-from xinglin._network.probe import ask
+from xinglin._network.probe import ask, ask_socket
 from xinglin._network.profile import load
-from xinglin._network.topology import read_topology
+from xinglin._network.topology import CliqueNode, read_topology
 from xinglin.errors import UsageError
 
 pytestmark = [pytest.mark.slow, pytest.mark.chain]
@@ -242,6 +242,49 @@ class TestANetworkThatExists:
         finally:
             aside.rename(profile)
         assert (pair / "node1" / "nodekey").read_bytes() == key
+
+
+def heads(folder: Path) -> list[int]:
+    return [quantity(ask(node.url, "eth_blockNumber")) for node in read_topology(folder)]
+
+
+def lose_a_block(folder: Path) -> int:
+    """
+    Let one of two nodes forget the block that the other sealed last; return its place.
+
+    The other may not seal twice in a row and tells of no block twice: both wait for ever.
+    """
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        nodes, before = read_topology(folder), heads(folder)
+        if min(before) < max(before):
+            time.sleep(0.02)
+            continue
+        sockets = [folder / node.name / clique.SOCKET for node in nodes]
+        sealer = ask_socket(sockets[0], "clique_getSigner", [hex(before[0])])
+        other = 1 if str(sealer).lower() == str(nodes[0].address).lower() else 0
+        ask_socket(sockets[other], "debug_setHead", [hex(before[0] - 1)])
+        time.sleep(3)
+        after = heads(folder)
+        if after[other] == after[1 - other] - 1 and after == heads(folder):
+            return other
+    raise AssertionError("expected a network that stands still within 60 s")
+
+
+class TestANetworkThatStandsStill:
+    def test_goes_on_when_the_node_that_lacks_a_block_is_started_again(self, pair: Path) -> None:
+        nodes, engine = read_topology(pair), Clique()
+        lacking = lose_a_block(pair)
+        stood = max(heads(pair))
+        again: list[str] = []
+
+        def restart(node: CliqueNode) -> None:
+            again.append(node.name)
+            engine._restart(pair, node, nodes, find_geth())
+
+        readiness.wait_for_block(pair, nodes, restart)
+        assert again == [nodes[lacking].name]
+        assert min(heads(pair)) >= stood
 
 
 class TestACommandThatIsEnded:
