@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from xinglin import receipt as receipts
 from xinglin import seal, typed
 from xinglin._http import NodeClient, Progress
 from xinglin.canonical import JsonValue
@@ -30,9 +29,8 @@ from xinglin.envelope import Envelope, Wrap, unwrap
 from xinglin.errors import InvalidEncoding, RequestError, UsageError
 from xinglin.hashes import Digest
 from xinglin.keys import Account, HpkeIdentity
-from xinglin.names import GrantId, Member, Origin, RecordId, RequestId
+from xinglin.names import GrantId, Member, RecordId, RequestId
 from xinglin.purposes import PurposeOfUse
-from xinglin.receipt import Receipt
 from xinglin.request import (
     MAX_ITEMS,
     NO_GRANT,
@@ -274,11 +272,6 @@ def open_item(
             version=item.version,
             blob=seal.SealedBlob(item.statement.blob, item.statement.size),
         )
-
-
-def check_receipt(text: str, origin: Origin, log_key: bytes) -> Receipt:
-    """Check the log's promise to anchor an entry. Raises `CheckpointError`."""
-    return receipts.read(text.encode(), origin, log_key)
 
 
 def _released(

@@ -87,6 +87,10 @@ def submit(
         str | None,
         typer.Option(help="With --follows: state that it corrects the newest version, and why."),
     ] = None,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(help="Keep the log's receipt here, for `xinglin verify --receipt`."),
+    ] = None,
     index: IndexOption = 0,
     trust: TrustOption = None,
     passphrase_file: PassphraseOption = None,
@@ -96,7 +100,7 @@ def submit(
     Seal a file, attest it with your account, and submit it to your institution's node.
 
     Returns once the node has it on disk and in its log; the receipt is its promise to
-    anchor it.
+    anchor it. Keep it with --receipt: `xinglin verify --receipt` holds the log to it.
 
     With --follows and --reason a signed correction is logged beside the new version; the
     output of an inference is followed only so. The patient reads the reason.
@@ -112,6 +116,8 @@ def submit(
         raise UsageError("a next version is sealed by its author: --follows without --intake")
     if reason is not None and follows is None:
         raise UsageError("a correction names what it corrects: --reason with --follows RECORD")
+    if receipt is not None and receipt.exists():
+        raise UsageError(f"{receipt}: exists, and is not overwritten")
     caller = connect(
         node, keys, appointment=appointment, index=index, trust=trust,
         passphrase_file=passphrase_file,
@@ -136,6 +142,8 @@ def submit(
                 reason=reason,
             )
         )
+    if receipt is not None:
+        output.write_file(receipt, str(answer["receipt"]).encode())
     output.result(answer, [f"{key}: {value}" for key, value in _flat(answer)], as_json=as_json)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from xinglin._cli import output
 from xinglin.bundle import Bundle, read_bundle
-from xinglin.errors import UsageError
+from xinglin.errors import CheckpointError, UsageError
 from xinglin.names import Member
 from xinglin.trust import TrustRoot, read_trust
 from xinglin.verify import (
@@ -55,6 +55,13 @@ def verify(
         bool,
         typer.Option("--approved-model", help="Refuse inferences by models not then approved."),
     ] = False,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            help="The receipt that you were given when you submitted: demand that the log signed "
+            "it, and kept it."
+        ),
+    ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
     """
@@ -67,11 +74,24 @@ def verify(
     read = read_bundle(output.read_file(bundle))
     root = find_trust(trust)
     verified = verify_bundle(
-        read,
+        read if receipt is None else _with_receipt(read, output.read_file(receipt)),
         trust=root,
         policy=_policy(type, member, in_time=in_time, sealed=sealed, approved_model=approved_model),
     )
     output.result(verified.to_json(), _lines(verified, read, root), as_json=as_json)
+
+
+def _with_receipt(bundle: Bundle, kept: bytes) -> Bundle:
+    """
+    The bundle with the receipt that somebody kept, in place of what the node put there.
+
+    A node writes its receipt anew into each bundle: only the one that was kept shows a log that
+    promised one entry and anchored another. Raises `CheckpointError`.
+    """
+    try:
+        return bundle.model_copy(update={"receipt": kept.decode()})
+    except UnicodeDecodeError as error:
+        raise CheckpointError("the receipt is not UTF-8") from error
 
 
 def find_trust(named: Path | None) -> TrustRoot:

@@ -92,12 +92,13 @@ def check_anchor(
         )
 
 
-def check_notes(bundle: Bundle, opened: Opened, chain: ProvenChain) -> None:
+def check_notes(bundle: Bundle, opened: Opened, chain: ProvenChain) -> tuple[str, ...]:
     """
     Check the signed checkpoint and the receipt, where the bundle has them.
 
     They add nothing to what the anchor proves; a false one is refused all the same, for a
-    reader may keep it as evidence. Raises `CheckpointError`.
+    reader may keep it as evidence. Returns a sentence where the log anchored later than its
+    receipt promised. Raises `CheckpointError`.
     """
     name = Origin(bundle.origin)
     if bundle.checkpoint is not None:
@@ -110,6 +111,10 @@ def check_notes(bundle: Bundle, opened: Opened, chain: ProvenChain) -> None:
         got = _by_one_of(opened.member, chain, lambda key: receipt.read(data, name, key))
         if (got.index, got.leaf) != (opened.index, opened.leaf):
             raise CheckpointError("the receipt is of another entry")
+        if opened.anchored_at > got.anchor_by:
+            late = opened.anchored_at - got.anchor_by
+            return (f"anchored {late} s after the time that the log's receipt promised",)
+    return ()
 
 
 def _by_one_of(member: Member, chain: ProvenChain, read: Callable[[bytes], _Note]) -> _Note:

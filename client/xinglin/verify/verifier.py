@@ -70,7 +70,7 @@ def _judge(bundle: Bundle, trust: TrustRoot, chain: ProvenChain) -> Verified:
 
     # 4. to 6. Anchor, inclusion, disclosure; for the entry and for every part of it.
     opened = open_entry(bundle, trust, chain, consortium)
-    check_notes(bundle, opened, chain)
+    promise_notes = check_notes(bundle, opened, chain)
     parts = [(part, open_entry(part, trust, chain, consortium)) for part in bundle.parts]
     for part, of_part in parts:
         _check_role(part, of_part)
@@ -102,7 +102,7 @@ def _judge(bundle: Bundle, trust: TrustRoot, chain: ProvenChain) -> Verified:
         grant_end=found.grant_end,
         model_status=found.model_status,
         corrections=corrections,
-        notes=(*gap_notes, *found.notes),
+        notes=(*gap_notes, *promise_notes, *found.notes),
     )
 
 

@@ -1,9 +1,13 @@
 """The commands of people, from enrolling to reading who looked, against a node on a chain."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from xinglin import receipt as receipts
 from xinglin._cli import output
+from xinglin.names import LeafHash, UnixTime
+from xinglin.note import LogKey
 
 
 def as_(name: str) -> tuple[str, ...]:
@@ -22,7 +26,10 @@ class TestPeople:
 
         # A physician submits; the patient sees it and opens it.
         (tmp_path / "note.txt").write_text("头痛三天，舌淡。")
-        submitted = run("record", "submit", "note.txt", *as_("doctor"), "--subject", number)
+        submitted = run(
+            "record", "submit", "note.txt", *as_("doctor"), "--subject", number,
+            "--receipt", "receipt.txt",
+        )  # fmt: skip
         (listed,) = run("record", "list", *ALICE)["records"]
         assert listed["record"] == submitted["record"]
         run("record", "open", listed["record"], *ALICE, "--out", "own.txt")
@@ -32,6 +39,21 @@ class TestPeople:
         life.wait_for(lambda: run("record", "list", *ALICE)["records"][0]["state"] == "final")
         run("record", "show", listed["record"], *ALICE, "--bundle", "entry.xinglin.json")
         assert run("verify", "entry.xinglin.json", "--type", "record")["index"] == listed["index"]
+        holding = ("verify", "entry.xinglin.json", "--receipt", "receipt.txt")
+        assert not any("promised" in note for note in run(*holding)["notes"])
+
+        # A log that had promised another entry, or an earlier time, is held to its word.
+        kept = receipts.read(
+            (tmp_path / "receipt.txt").read_bytes(), life.house.origin, life.house.keys.log.public
+        )
+        early = replace(kept, sequenced_at=UnixTime(1), anchor_by=UnixTime(1))
+        other = replace(kept, leaf=LeafHash(bytes(32)))
+        (tmp_path / "receipt.txt").write_bytes(receipts.write(early, life.house.keys.log))
+        assert any("the log's receipt promised" in note for note in run(*holding)["notes"])
+        (tmp_path / "receipt.txt").write_bytes(receipts.write(other, life.house.keys.log))
+        assert "of another entry" in run(*holding, code=output.REFUSED)["message"]
+        (tmp_path / "receipt.txt").write_bytes(receipts.write(kept, LogKey.generate()))
+        assert "no log key" in run(*holding, code=output.REFUSED)["message"]
 
         # A grant; the grantee asks and opens; another purpose is refused by its term.
         given = run(
