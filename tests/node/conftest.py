@@ -2,7 +2,6 @@
 One node for a test, on SQLite and on PostgreSQL, with people who may speak to it.
 
     def test_something(scene): ...          # runs twice, once on each database
-    def test_other(sqlite_scene): ...       # where the database does not matter
 
 A scene has a member, its officer's appointments and a chain as the indexer would have left
 it in the tables; nothing of the node is replaced. Tests that need a real chain start one.
@@ -27,6 +26,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
 from xinglin import canonical, consent, seal, typed
 from xinglin import grant as grants
@@ -393,37 +393,69 @@ def postgresql() -> Iterator[str]:
 
 
 def _wait_for(url: str) -> None:
-    host, port = "127.0.0.1", int(url.rsplit(":", 1)[1].split("/")[0])
-    for _ in range(100):
-        with socket.socket() as probe:
-            if probe.connect_ex((host, port)) == 0:
+    engine = create_engine(url, poolclass=NullPool)
+    for _ in range(200):
+        try:
+            with engine.connect():
                 return
-        time.sleep(0.1)
+        except OperationalError:
+            time.sleep(0.1)
     raise TimeoutError("PostgreSQL did not start")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A fresh, empty database of each kind."""
+class Databases:
+    """
+    Databases of one kind. A node's folder has one: fresh at first, the same when it comes back.
+    """
+
+    def __init__(self, server: str | None) -> None:
+        self._server = server
+        """Where PostgreSQL runs, or nothing for files of SQLite."""
+        self._names: dict[Path, str] = {}
+
+    def of(self, folder: Path) -> str:
+        """URL of the database of the node in `folder`."""
+        if self._server is None:
+            return f"sqlite:///{folder}/node.sqlite"
+        if folder not in self._names:
+            self._names[folder] = f"t{uuid4().hex}"
+            self._say(f"CREATE DATABASE {self._names[folder]}")
+        return self._server.rsplit("/", 1)[0] + f"/{self._names[folder]}"
+
+    def drop(self) -> None:
+        """Forget them all."""
+        for name in self._names.values():
+            self._say(f"DROP DATABASE {name} WITH (FORCE)")
+        self._names.clear()
+
+    def _say(self, command: str) -> None:
+        assert self._server is not None
+        engine = create_engine(self._server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.execute(text(command))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"], scope="session")
+def database_server(request: pytest.FixtureRequest) -> str | None:
+    """The two kinds of database: nothing for SQLite, else where PostgreSQL runs."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/node.sqlite"
-        return
-    server = request.getfixturevalue("postgresql")
-    name = f"t{uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    for attempt in range(50):  # it listens a moment before it accepts
-        try:
-            with engine.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {name}"))
-            break
-        except OperationalError:
-            if attempt == 49:
-                raise
-            time.sleep(0.1)
-    yield server.rsplit("/", 1)[0] + f"/{name}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+        return None
+    server: str = request.getfixturevalue("postgresql")
+    return server
+
+
+@pytest.fixture
+def databases(database_server: str | None) -> Iterator[Databases]:
+    """For tests that start several nodes."""
+    made = Databases(database_server)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def database_url(databases: Databases, tmp_path: Path) -> str:
+    """A fresh, empty database of each kind."""
+    return databases.of(tmp_path)
 
 
 @pytest.fixture
@@ -434,16 +466,14 @@ def scene(tmp_path: Path, database_url: str) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def sqlite_scene(tmp_path: Path) -> Iterator[Scene]:
-    """A running node on SQLite."""
-    with running(tmp_path / "node") as made:
-        yield made
-
-
-@pytest.fixture
-def run_node() -> Callable[..., object]:
+def run_node(databases: Databases) -> Callable[..., object]:
     """`with run_node(folder, **settings) as scene:` for tests that start several nodes."""
-    return running
+
+    def run(folder: Path, **changes: object) -> object:
+        folder.mkdir(parents=True, exist_ok=True)
+        return running(folder, databases.of(folder), **changes)
+
+    return run
 
 
 def as_address(text_: str) -> Address:
@@ -677,9 +707,3 @@ class Consenting:
 def consenting(scene: Scene) -> Consenting:
     """Patients who grant, on each database."""
     return Consenting(scene)
-
-
-@pytest.fixture
-def sqlite_consenting(sqlite_scene: Scene) -> Consenting:
-    """Patients who grant, on SQLite."""
-    return Consenting(sqlite_scene)

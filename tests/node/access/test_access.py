@@ -48,20 +48,20 @@ class TestGrounds:
         assert answer.status_code == 200, answer.text
         assert read(consenting, body, answer, patient).released[0].record == record
 
-    def test_a_proxy_opens_for_the_subject_until_their_time_is_up(self, sqlite_consenting) -> None:
+    def test_a_proxy_opens_for_the_subject_until_their_time_is_up(self, consenting) -> None:
         parent = Account.generate()
-        until = int(sqlite_consenting.scene.clock()) + 3600
-        patient = sqlite_consenting.patient(proxies=(Proxy(account=parent.address, until=until),))
-        record = sqlite_consenting.record(patient)
+        until = int(consenting.scene.clock()) + 3600
+        patient = consenting.patient(proxies=(Proxy(account=parent.address, until=until),))
+        record = consenting.record(patient)
         proxy = type(patient)(
             patient.subject, patient.history_key, parent, HpkeIdentity.generate(),
             patient.enrolment,
         )  # fmt: skip
         asked = {"ground": "subject", "purpose": "PATRQT"}
 
-        assert sqlite_consenting.ask(proxy, record, **asked).status_code == 200
-        sqlite_consenting.scene.clock.ahead = 3600
-        assert sqlite_consenting.ask(proxy, record, **asked).status_code == 404
+        assert consenting.ask(proxy, record, **asked).status_code == 200
+        consenting.scene.clock.ahead = 3600
+        assert consenting.ask(proxy, record, **asked).status_code == 404
 
     def test_care_staff_open_their_own_institutions_records_to_treat(self, consenting) -> None:
         record = consenting.record(consenting.patient())
@@ -81,13 +81,13 @@ class TestGrounds:
         ],
     )
     def test_care_is_for_care_staff_of_the_custodian_and_to_treat(
-        self, sqlite_consenting, role, member, purpose, expected
+        self, consenting, role, member, purpose, expected
     ) -> None:
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        someone = sqlite_consenting.scene.someone(role, member=member)
+        record = consenting.record(consenting.patient())
+        someone = consenting.scene.someone(role, member=member)
         research = {"research": "DUO:0000042"} if purpose == "HRESCH" else {}
 
-        answer = sqlite_consenting.ask(someone, record, ground="care", purpose=purpose, **research)
+        answer = consenting.ask(someone, record, ground="care", purpose=purpose, **research)
 
         assert problem(answer) == expected
 
@@ -105,11 +105,11 @@ class TestGrounds:
         assert (item.record, item.version) == (record, 1)
 
     @pytest.mark.parametrize("ground", ["system", "emergency", "law"])
-    def test_other_grounds_are_not_asked_for_over_http(self, sqlite_consenting, ground) -> None:
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        someone = sqlite_consenting.scene.someone("physician")
+    def test_other_grounds_are_not_asked_for_over_http(self, consenting, ground) -> None:
+        record = consenting.record(consenting.patient())
+        someone = consenting.scene.someone("physician")
 
-        assert problem(sqlite_consenting.ask(someone, record, ground=ground)) == (422, "rule")
+        assert problem(consenting.ask(someone, record, ground=ground)) == (422, "rule")
 
 
 class TestI4NoKeyWithoutLeave:
@@ -135,26 +135,26 @@ class TestI4NoKeyWithoutLeave:
             assert (predicate.view.number, predicate.view.time) == (view.number, view.time)
 
     def test_no_wrap_is_made_where_the_entry_cannot_be_written(
-        self, sqlite_consenting, monkeypatch
+        self, consenting, monkeypatch
     ) -> None:
         # The order is the invariant: a log that refuses must keep the key in.
         from xinglin_node.access import release
         from xinglin_node.problems import StorageRefused
 
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
         unwrapped: list[object] = []
         true_unwrap = release.unwrap
         monkeypatch.setattr(
             release, "unwrap", lambda *given: unwrapped.append(given) or true_unwrap(*given)
         )
-        sqlite_consenting.scene.house.writer.halt(StorageRefused("a whole log", "a short one"))
+        consenting.scene.house.writer.halt(StorageRefused("a whole log", "a short one"))
 
-        answer = sqlite_consenting.ask(nurse, record, ground="care")
+        answer = consenting.ask(nurse, record, ground="care")
 
         assert problem(answer) == (503, "storage")
         assert unwrapped == []
-        assert sqlite_consenting.entries("access") == []
+        assert consenting.entries("access") == []
 
     def test_when_the_key_is_unwrapped_the_entry_is_on_disk(self, consenting, monkeypatch) -> None:
         from xinglin_node.access import release
@@ -185,34 +185,34 @@ class TestI4NoKeyWithoutLeave:
         assert problem(answer) == (503, "view-stale")
         assert "Retry-After" in answer.headers
 
-    def test_care_goes_on_with_an_old_view_and_states_it(self, sqlite_consenting) -> None:
+    def test_care_goes_on_with_an_old_view_and_states_it(self, consenting) -> None:
         # A halted chain must not keep a physician from the patient.
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
-        sqlite_consenting.view(age=3600)
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
+        consenting.view(age=3600)
 
-        answer = sqlite_consenting.ask(nurse, record, ground="care")
+        answer = consenting.ask(nurse, record, ground="care")
 
         assert answer.status_code == 200, answer.text
-        behind = sqlite_consenting.scene.clock() - answer.json()["view"]["time"]
+        behind = consenting.scene.clock() - answer.json()["view"]["time"]
         assert behind >= 3599
 
     def test_a_clock_behind_the_newest_block_releases_nothing_under_grants(
-        self, sqlite_consenting
+        self, consenting
     ) -> None:
         # On a clock that is slow, an expired grant would still look alive.
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient)
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        doctor = consenting.scene.someone("physician", member=2)
 
-        sqlite_consenting.view(head_ahead=6)
-        assert problem(sqlite_consenting.ask(doctor, record, grant=grant.id)) == (
+        consenting.view(head_ahead=6)
+        assert problem(consenting.ask(doctor, record, grant=grant.id)) == (
             503,
             "view-stale",
         )
-        sqlite_consenting.view(head_ahead=3)
-        assert sqlite_consenting.ask(doctor, record, grant=grant.id).status_code == 200
+        consenting.view(head_ahead=3)
+        assert consenting.ask(doctor, record, grant=grant.id).status_code == 200
 
     def test_one_access_entry_and_one_refusal_entry_for_one_request(self, consenting) -> None:
         patient = consenting.patient()
@@ -272,37 +272,35 @@ class TestOnce:
 
         assert problem(consenting.scene.client.post("/v1/access", json=other)) == (409, "conflict")
 
-    def test_a_refused_request_is_refused_again_the_same(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient)
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
-        body = sqlite_consenting.request(doctor, record, grant=grant.id, purpose="HPAYMT")
-        client = sqlite_consenting.scene.client
+    def test_a_refused_request_is_refused_again_the_same(self, consenting) -> None:
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        doctor = consenting.scene.someone("physician", member=2)
+        body = consenting.request(doctor, record, grant=grant.id, purpose="HPAYMT")
+        client = consenting.scene.client
 
         assert [term(client.post("/v1/access", json=body)) for _ in range(2)] == ["purpose"] * 2
-        assert len(sqlite_consenting.entries("refusal")) == 1
+        assert len(consenting.entries("refusal")) == 1
 
-    def test_a_request_is_answered_until_its_deadline(self, sqlite_consenting) -> None:
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
-        body = sqlite_consenting.request(nurse, record, ground="care")
-        client = sqlite_consenting.scene.client
+    def test_a_request_is_answered_until_its_deadline(self, consenting) -> None:
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
+        body = consenting.request(nurse, record, ground="care")
+        client = consenting.scene.client
         assert client.post("/v1/access", json=body).status_code == 200
 
-        sqlite_consenting.scene.clock.ahead = 301
+        consenting.scene.clock.ahead = 301
 
         assert problem(client.post("/v1/access", json=body)) == (422, "rule")
 
-    def test_a_crash_between_entry_and_wrap_loses_nothing(
-        self, sqlite_consenting, monkeypatch
-    ) -> None:
+    def test_a_crash_between_entry_and_wrap_loses_nothing(self, consenting, monkeypatch) -> None:
         from xinglin_node.access import release
 
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
-        body = sqlite_consenting.request(nurse, record, ground="care")
-        client = sqlite_consenting.scene.client
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
+        body = consenting.request(nurse, record, ground="care")
+        client = consenting.scene.client
 
         def crash(*_):
             raise UnwrapError("crashed")
@@ -313,7 +311,7 @@ class TestOnce:
         answer = client.post("/v1/access", json=body)
 
         assert answer.status_code == 200
-        assert len(sqlite_consenting.entries("access")) == 1
+        assert len(consenting.entries("access")) == 1
 
 
 class TestI10FailClosed:
@@ -332,51 +330,51 @@ class TestI10FailClosed:
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
     )
-    def test_a_broken_rule_is_named(self, sqlite_consenting, change, expected) -> None:
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
+    def test_a_broken_rule_is_named(self, consenting, change, expected) -> None:
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
 
-        answer = sqlite_consenting.ask(nurse, record, **({"ground": "care"} | change))
+        answer = consenting.ask(nurse, record, **({"ground": "care"} | change))
 
         assert problem(answer) == expected
-        assert sqlite_consenting.entries("access") == []
+        assert consenting.entries("access") == []
 
-    def test_an_item_twice_is_refused(self, sqlite_consenting) -> None:
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
+    def test_an_item_twice_is_refused(self, consenting) -> None:
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
 
-        assert problem(sqlite_consenting.ask(nurse, record, record, ground="care")) == (
+        assert problem(consenting.ask(nurse, record, record, ground="care")) == (
             422,
             "rule",
         )
 
-    def test_a_request_from_tomorrow_is_refused(self, sqlite_consenting) -> None:
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
-        at = int(sqlite_consenting.scene.clock()) + 60
+    def test_a_request_from_tomorrow_is_refused(self, consenting) -> None:
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
+        at = int(consenting.scene.clock()) + 60
 
-        answer = sqlite_consenting.ask(nurse, record, ground="care", issuedAt=at, deadline=at + 300)
+        answer = consenting.ask(nurse, record, ground="care", issuedAt=at, deadline=at + 300)
 
         assert problem(answer) == (422, "rule")
 
-    def test_items_of_two_subjects_are_refused(self, sqlite_consenting) -> None:
-        one = sqlite_consenting.record(sqlite_consenting.patient())
-        two = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
+    def test_items_of_two_subjects_are_refused(self, consenting) -> None:
+        one = consenting.record(consenting.patient())
+        two = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
 
-        assert problem(sqlite_consenting.ask(nurse, one, two, ground="care")) == (422, "rule")
+        assert problem(consenting.ask(nurse, one, two, ground="care")) == (422, "rule")
 
     @pytest.mark.parametrize("form", ["high-s", "64-bytes", "v-0", "another-account"])
-    def test_a_signature_in_another_form_is_refused(self, sqlite_consenting, form) -> None:
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
-        body = sqlite_consenting.request(nurse, record, ground="care")
+    def test_a_signature_in_another_form_is_refused(self, consenting, form) -> None:
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
+        body = consenting.request(nurse, record, ground="care")
         body["signature"] = base64url(bent(body["signature"], form))
 
-        answer = sqlite_consenting.scene.client.post("/v1/access", json=body)
+        answer = consenting.scene.client.post("/v1/access", json=body)
 
         assert answer.status_code in (400, 401)
-        assert sqlite_consenting.entries("access") == []
+        assert consenting.entries("access") == []
 
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -428,15 +426,13 @@ class TestWhatACallerMayNotSeeDoesNotExist:
         assert unknown.status_code == of_others.status_code == 404
         assert unknown.json()["type"] == of_others.json()["type"]
 
-    def test_who_tried_under_anothers_grant_is_in_the_patients_list(
-        self, sqlite_consenting
-    ) -> None:
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient)
-        nurse = sqlite_consenting.scene.someone("nurse", member=2)
-        sqlite_consenting.ask(nurse, record, grant=grant.id)
-        scene = sqlite_consenting.scene
+    def test_who_tried_under_anothers_grant_is_in_the_patients_list(self, consenting) -> None:
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        nurse = consenting.scene.someone("nurse", member=2)
+        consenting.ask(nurse, record, grant=grant.id)
+        scene = consenting.scene
 
         page = scene.client.get(
             "/v1/history", headers=scene.sign_in_subject(patient.account, patient.subject)
@@ -500,15 +496,15 @@ class TestI5RevocationBites:
             assert session.scalars(select(ReleaseRow.wrap)).all() == [None]
 
     def test_a_revocation_that_arrives_between_decision_and_wrap_keeps_the_key_in(
-        self, sqlite_consenting, monkeypatch
+        self, consenting, monkeypatch
     ) -> None:
         from xinglin_node.access import service
         from xinglin_node.consents.tables import StopRow
 
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient)
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        doctor = consenting.scene.someone("physician", member=2)
         true_log = service.log
 
         def revoked_meanwhile(house, *given, **named):
@@ -524,18 +520,18 @@ class TestI5RevocationBites:
 
         monkeypatch.setattr(service, "log", revoked_meanwhile)
 
-        assert term(sqlite_consenting.ask(doctor, record, grant=grant.id)) == "stopped"
+        assert term(consenting.ask(doctor, record, grant=grant.id)) == "stopped"
 
-    def test_the_chains_revocation_is_the_term_once_it_is_seen(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient)
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
-        now = int(sqlite_consenting.scene.clock())
+    def test_the_chains_revocation_is_the_term_once_it_is_seen(self, consenting) -> None:
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        doctor = consenting.scene.someone("physician", member=2)
+        now = int(consenting.scene.clock())
 
-        sqlite_consenting.on_chain(grant, given_at=now - 9, revoked_at=now - 1, revoked_by=1)
+        consenting.on_chain(grant, given_at=now - 9, revoked_at=now - 1, revoked_by=1)
 
-        assert term(sqlite_consenting.ask(doctor, record, grant=grant.id)) == "revoked"
+        assert term(consenting.ask(doctor, record, grant=grant.id)) == "revoked"
 
     def test_a_ciphertext_not_yet_fetched_is_not_served_after_it(self, consenting) -> None:
         # Whoever holds the key and waits would otherwise open after the revocation.
@@ -557,12 +553,12 @@ class TestI5RevocationBites:
         )
         assert fetched() == [404, 403]
 
-    def test_a_withdrawn_person_gets_not_even_the_same_answer(self, sqlite_consenting) -> None:
+    def test_a_withdrawn_person_gets_not_even_the_same_answer(self, consenting) -> None:
         from xinglin_node.chain.tables import WithdrawalRow
 
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse, scene = sqlite_consenting.scene.someone("nurse"), sqlite_consenting.scene
-        body = sqlite_consenting.request(nurse, record, ground="care")
+        record = consenting.record(consenting.patient())
+        nurse, scene = consenting.scene.someone("nurse"), consenting.scene
+        body = consenting.request(nurse, record, ground="care")
         assert scene.client.post("/v1/access", json=body).status_code == 200
         digest = nurse.signed.appointment.digest(scene.house.domain)
 
@@ -573,20 +569,20 @@ class TestI5RevocationBites:
 
         assert problem(scene.client.post("/v1/access", json=body)) == (403, "withdrawn")
 
-    def test_a_false_revocation_stops_nothing(self, sqlite_consenting) -> None:
+    def test_a_false_revocation_stops_nothing(self, consenting) -> None:
         # Else anyone could cut a patient off from their physician.
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant, other = sqlite_consenting.given(patient), sqlite_consenting.given(patient)
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant, other = consenting.given(patient), consenting.given(patient)
+        doctor = consenting.scene.someone("physician", member=2)
 
-        shown = sqlite_consenting.scene.client.post(
+        shown = consenting.scene.client.post(
             "/v1/relay/revocation",
             json={"grantId": hex0x(grant.id), "signature": base64url(other.revocation)},
         )
 
         assert problem(shown) == (422, "rule")
-        assert sqlite_consenting.ask(doctor, record, grant=grant.id).status_code == 200
+        assert consenting.ask(doctor, record, grant=grant.id).status_code == 200
 
 
 class TestTerms:
@@ -617,43 +613,43 @@ class TestTerms:
         ids=lambda value: value if isinstance(value, str) else None,
     )
     def test_the_term_that_refused_is_told_to_the_grantee(
-        self, sqlite_consenting, expected, terms, asked, state
+        self, consenting, expected, terms, asked, state
     ) -> None:
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient, **terms)
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient, **terms)
         if state:
-            sqlite_consenting.on_chain(grant, **state)
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
+            consenting.on_chain(grant, **state)
+        doctor = consenting.scene.someone("physician", member=2)
         if expected == "frequency":
-            assert sqlite_consenting.ask(doctor, record, grant=grant.id).status_code == 200
+            assert consenting.ask(doctor, record, grant=grant.id).status_code == 200
 
-        answer = sqlite_consenting.ask(doctor, record, grant=grant.id, **asked)
+        answer = consenting.ask(doctor, record, grant=grant.id, **asked)
 
         assert term(answer) == expected
-        refusals = sqlite_consenting.entries("refusal")
+        refusals = consenting.entries("refusal")
         assert [item.term for item in refusals[-1].predicate.items] == [expected]
 
-    def test_before_the_chain_has_it_a_grant_opens_nothing(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        signed = sqlite_consenting.sign(patient)
-        assert sqlite_consenting.deposit(signed).status_code == 201
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
+    def test_before_the_chain_has_it_a_grant_opens_nothing(self, consenting) -> None:
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        signed = consenting.sign(patient)
+        assert consenting.deposit(signed).status_code == 201
+        doctor = consenting.scene.someone("physician", member=2)
 
-        assert term(sqlite_consenting.ask(doctor, record, grant=signed.id)) == "not-yet"
+        assert term(consenting.ask(doctor, record, grant=signed.id)) == "not-yet"
 
 
 class TestWrap:
-    def test_it_opens_for_this_grant_and_request_alone(self, sqlite_consenting) -> None:
+    def test_it_opens_for_this_grant_and_request_alone(self, consenting) -> None:
         # A swapped data key: the wrap of one release shown for another.
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient)
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
-        body = sqlite_consenting.request(doctor, record, grant=grant.id)
-        answer = sqlite_consenting.scene.client.post("/v1/access", json=body)
-        item = read(sqlite_consenting, body, answer, doctor).released[0]
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        doctor = consenting.scene.someone("physician", member=2)
+        body = consenting.request(doctor, record, grant=grant.id)
+        answer = consenting.scene.client.post("/v1/access", json=body)
+        item = read(consenting, body, answer, doctor).released[0]
 
         for wrap in (
             Wrap(item.wrap.key_digest, item.wrap.wrap, GrantId(b"\1" * 32), item.wrap.request),
@@ -665,27 +661,27 @@ class TestWrap:
         with pytest.raises(UnwrapError):
             unwrap(item.wrap, doctor.identity, Digest(bytes(32)))
 
-    def test_no_wrap_and_no_key_is_in_the_log(self, sqlite_consenting) -> None:
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
+    def test_no_wrap_and_no_key_is_in_the_log(self, consenting) -> None:
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
 
-        answer = sqlite_consenting.ask(nurse, record, ground="care")
+        answer = consenting.ask(nurse, record, ground="care")
 
         wrap = answer.json()["items"][0]["released"]["wrap"]
-        with sqlite_consenting.scene.house.database.reading() as session:
+        with consenting.scene.house.database.reading() as session:
             for attestation in session.scalars(select(DisclosureRow.attestation)):
                 assert wrap.encode() not in attestation
 
 
 class TestAnswer:
-    def test_the_receipt_promises_the_entry(self, sqlite_consenting) -> None:
+    def test_the_receipt_promises_the_entry(self, consenting) -> None:
         from xinglin import receipt
 
-        record = sqlite_consenting.record(sqlite_consenting.patient())
-        nurse = sqlite_consenting.scene.someone("nurse")
-        house = sqlite_consenting.scene.house
+        record = consenting.record(consenting.patient())
+        nurse = consenting.scene.someone("nurse")
+        house = consenting.scene.house
 
-        body = sqlite_consenting.ask(nurse, record, ground="care").json()
+        body = consenting.ask(nurse, record, ground="care").json()
 
         promised = receipt.read(
             body["receipts"]["access"].encode(), house.origin, house.keys.log.public

@@ -8,16 +8,16 @@ def counted(name: str, **labels: str) -> float:
 
 
 class TestCounting:
-    def test_a_release_and_a_refusal_each_count_once(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient)
-        doctor = sqlite_consenting.scene.someone("physician", member=2)
+    def test_a_release_and_a_refusal_each_count_once(self, consenting) -> None:
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        doctor = consenting.scene.someone("physician", member=2)
         released = counted("xinglin_releases_total", ground="grant")
         refused = counted("xinglin_refusals_total", ground="grant", term="purpose")
 
-        assert sqlite_consenting.ask(doctor, record, grant=grant.id).status_code == 200
-        answer = sqlite_consenting.ask(doctor, record, grant=grant.id, purpose="HPAYMT")
+        assert consenting.ask(doctor, record, grant=grant.id).status_code == 200
+        answer = consenting.ask(doctor, record, grant=grant.id, purpose="HPAYMT")
 
         assert answer.status_code == 403
         assert counted("xinglin_releases_total", ground="grant") == released + 1

@@ -1,4 +1,4 @@
-"""A real chain with sixteen founding hospitals, so that each test has a log of its own."""
+"""A real chain with forty founding hospitals, so that each test has a log of its own."""
 
 import itertools
 import json
@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.node.conftest import Databases
 
 from xinglin._chain.consortium import Applicant, NewAccount
 from xinglin._chain.deploy import DeploymentPlan, deploy, new_network_id
@@ -38,7 +39,7 @@ from xinglin_node.house import NodeHouse, NodeKeys
 from xinglin_node.log.writer import PendingEntry, Sequenced
 from xinglin_node.settings import SETTINGS_FILE, NodeSettings
 
-HOSPITALS = 20
+HOSPITALS = 40
 PASSPHRASE = "correct horse"
 
 
@@ -298,8 +299,11 @@ def serving(folder: Path, *, ports: tuple[int, int] | None = None) -> Iterator[S
 
 
 @pytest.fixture
-def walk() -> Callable[..., object]:
-    return walking
+def walk(databases: Databases) -> Callable[..., object]:
+    def run(folder: Path, *arguments: Any, **changes: object) -> object:
+        return walking(folder, *arguments, database_url=databases.of(folder), **changes)
+
+    return run
 
 
 @pytest.fixture
@@ -324,8 +328,11 @@ def refused() -> Callable[..., tuple[int, str]]:
 
 
 @pytest.fixture
-def make_folder() -> Callable[..., None]:
-    return write_folder
+def make_folder(databases: Databases) -> Callable[..., None]:
+    def run(folder: Path, *arguments: Any, **settings: object) -> None:
+        write_folder(folder, *arguments, database_url=databases.of(folder), **settings)
+
+    return run
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ import secrets
 import socket
 import threading
 import time
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from xinglin import receipt, seal
 from xinglin._chain.checkpoints import Checkpoints
@@ -20,6 +22,8 @@ from xinglin.names import Generation, Member, RecordId, SubjectId, UnixTime
 from xinglin.statement import attest, record_statement
 from xinglin.typed import Domain
 from xinglin_node.sessions.credential import Credentials, Holder
+
+from .conftest import write_folder
 
 
 class Clinic:
@@ -179,10 +183,32 @@ class TestKill:
         assert node.process.returncode == 0
 
 
-class TestRefusals:
-    def test_a_taken_port_is_said(self, chain, make_folder, refused, tmp_path) -> None:
+class TestMemory:
+    LARGE = 192 * 2**20
+    MOST = 64 * 2**20
+    """A third of the record: what is streamed needs a few buffers, whatever its size."""
+
+    def test_a_large_record_passes_through_little_memory(
+        self, chain, make_folder, server, tmp_path
+    ) -> None:
         member, keys = chain.hospital()
-        make_folder(tmp_path / "node", keys, chain.profile, member=member)
+        folder = tmp_path / "node"
+        make_folder(folder, keys, chain.profile, member=member)
+        with server(folder) as node:
+            node.wait_until(lambda status: status["sequencing"])
+            clinic = Clinic(chain, member, keys, node.url)
+            subject, enrolment = clinic.enrol()
+            assert clinic.submit(clinic.form(subject, enrolment, 100_000)).status_code == 201
+            before = _peak_memory(node.process.pid)
+            large = clinic.form(subject, enrolment, self.LARGE)
+            assert clinic.submit(large).status_code == 201
+            assert _peak_memory(node.process.pid) - before < self.MOST
+
+
+class TestRefusals:
+    def test_a_taken_port_is_said(self, chain, refused, tmp_path) -> None:
+        member, keys = chain.hospital()
+        write_folder(tmp_path / "node", keys, chain.profile, member=member)
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
@@ -192,52 +218,57 @@ class TestRefusals:
         assert f"expected port {port} of 127.0.0.1 to be free" in said
 
     def test_without_the_recovery_recipient_a_node_does_not_start(
-        self, chain, make_folder, refused, tmp_path
+        self, chain, refused, tmp_path
     ) -> None:
-        make_folder(tmp_path / "node", chain.keys[0], chain.profile, member=1)
+        write_folder(tmp_path / "node", chain.keys[0], chain.profile, member=1)
         (tmp_path / "node" / "recovery.json").unlink()
         code, said = refused(tmp_path / "node")
         assert code == 2
         assert "recovery recipient" in said
 
-    def test_a_wrong_passphrase_is_said_and_not_shown(
-        self, chain, make_folder, refused, tmp_path
-    ) -> None:
-        make_folder(tmp_path / "node", chain.keys[0], chain.profile, member=1)
+    def test_a_wrong_passphrase_is_said_and_not_shown(self, chain, refused, tmp_path) -> None:
+        write_folder(tmp_path / "node", chain.keys[0], chain.profile, member=1)
         code, said = refused(tmp_path / "node", XINGLIN_PASSPHRASE="another one")
         assert code == 1
         assert "wrong passphrase" in said
         assert "another one" not in said
 
-    def test_a_wrong_chain_id_is_said(self, chain, make_folder, refused, tmp_path) -> None:
+    def test_a_wrong_chain_id_is_said(self, chain, refused, tmp_path) -> None:
         from dataclasses import replace
 
         other = replace(chain.profile, chain_id=99)
-        make_folder(tmp_path / "node", chain.keys[0], other, member=1)
+        write_folder(tmp_path / "node", chain.keys[0], other, member=1)
         code, said = refused(tmp_path / "node")
         assert code == 1
         assert "WrongChain" in said
         assert "99" in said
 
-    def test_an_address_without_code_is_said(self, chain, make_folder, refused, tmp_path) -> None:
+    def test_an_address_without_code_is_said(self, chain, refused, tmp_path) -> None:
         from dataclasses import replace
 
         contracts = chain.profile.deployed
         nowhere = replace(contracts.consents, address=Account.generate().address)
         other = replace(chain.profile, contracts=replace(contracts, consents=nowhere))
-        make_folder(tmp_path / "node", chain.keys[0], other, member=1)
+        write_folder(tmp_path / "node", chain.keys[0], other, member=1)
         code, said = refused(tmp_path / "node")
         assert code == 1
         assert "no code" in said
 
-    def test_a_database_that_is_no_database_is_said(
-        self, chain, make_folder, refused, tmp_path
-    ) -> None:
-        make_folder(tmp_path / "node", chain.keys[0], chain.profile, member=1)
+    def test_a_database_that_is_no_database_is_said(self, chain, refused, tmp_path) -> None:
+        write_folder(tmp_path / "node", chain.keys[0], chain.profile, member=1)
         (tmp_path / "node" / "node.sqlite").write_bytes(b"not a database" * 100)
         code, said = refused(tmp_path / "node")
         assert code == 1
         assert "StorageRefused" in said
+
+
+def _peak_memory(pid: int) -> int:
+    """Most bytes that a process has held at once, as Linux counts them."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        pytest.skip("peak memory is read from /proc")
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
 
 
 def _origin(chain, member: Member):

@@ -80,7 +80,7 @@ class TestSuccession:
             close_house(house)
 
     def test_a_server_that_starts_after_the_vote_begins_with_the_succession(
-        self, own_chain, make_folder, server, tmp_path
+        self, own_chain, make_folder, server, databases, tmp_path
     ) -> None:
         # Else the new log would begin with whatever comes next, and the old entries were lost.
         folder = tmp_path / "node"
@@ -99,7 +99,7 @@ class TestSuccession:
                 assert about["origin"].endswith(f"/{member}/1")
                 status = node.wait_until(lambda status: status["final"]["size"])
                 assert status["sequenced"]["size"] == 1
-        database = Database(f"sqlite:///{folder}/node.sqlite")
+        database = Database(databases.of(folder))
         with database.reading() as session:
             query = select(DisclosureRow.kind).where(DisclosureRow.generation == 1)
             assert session.scalars(query).all() == ["succession"]

@@ -41,36 +41,34 @@ class TestAppointmentIsCheckedAtEveryRequest:
 
         assert opens_a_file(scene, headers) == 403
 
-    def test_ending_the_officers_account_ends_their_appointments(self, sqlite_scene) -> None:
-        headers = sqlite_scene.sign_in(sqlite_scene.someone("desk"))
+    def test_ending_the_officers_account_ends_their_appointments(self, scene) -> None:
+        headers = scene.sign_in(scene.someone("desk"))
 
         def edit(session) -> None:
-            row = session.get(AccountRow, sqlite_scene.officer.address)
-            row.until = int(sqlite_scene.clock()) - 5
+            row = session.get(AccountRow, scene.officer.address)
+            row.until = int(scene.clock()) - 5
 
-        change(sqlite_scene, edit)
+        change(scene, edit)
 
-        assert opens_a_file(sqlite_scene, headers) == 403
+        assert opens_a_file(scene, headers) == 403
 
-    def test_an_account_without_the_power_appoint_appoints_nobody(self, sqlite_scene) -> None:
-        desk = sqlite_scene.someone("desk")
-        signed = appoint(
-            desk.signed.appointment, sqlite_scene.house.keys.anchor, sqlite_scene.house.domain
-        )
+    def test_an_account_without_the_power_appoint_appoints_nobody(self, scene) -> None:
+        desk = scene.someone("desk")
+        signed = appoint(desk.signed.appointment, scene.house.keys.anchor, scene.house.domain)
         forged = type(desk)(desk.account, desk.identity, signed)
 
-        assert opens_a_file(sqlite_scene, sqlite_scene.sign_in(forged)) == 403
+        assert opens_a_file(scene, scene.sign_in(forged)) == 403
 
-    def test_an_appointment_ends_at_its_date(self, sqlite_scene) -> None:
-        desk = sqlite_scene.someone("desk")
-        sqlite_scene.clock.ahead = 31 * 86_400
-        headers = sqlite_scene.sign_in(desk)
+    def test_an_appointment_ends_at_its_date(self, scene) -> None:
+        desk = scene.someone("desk")
+        scene.clock.ahead = 31 * 86_400
+        headers = scene.sign_in(desk)
 
-        assert opens_a_file(sqlite_scene, headers) == 401
+        assert opens_a_file(scene, headers) == 401
 
-    def test_an_appointment_that_was_altered_is_refused(self, sqlite_scene) -> None:
+    def test_an_appointment_that_was_altered_is_refused(self, scene) -> None:
         # A nurse who writes "desk" into the appointment.
-        nurse = sqlite_scene.someone("nurse")
+        nurse = scene.someone("nurse")
         altered = nurse.signed.appointment.model_copy(update={"role": "desk"})
         forged = type(nurse)(
             nurse.account,
@@ -78,7 +76,7 @@ class TestAppointmentIsCheckedAtEveryRequest:
             nurse.signed.model_copy(update={"appointment": altered}),
         )
 
-        assert opens_a_file(sqlite_scene, sqlite_scene.sign_in(forged)) in (401, 403)
+        assert opens_a_file(scene, scene.sign_in(forged)) in (401, 403)
 
 
 class TestI9MembersOnly:
@@ -99,35 +97,35 @@ class TestI9MembersOnly:
 
         assert opens_a_file(scene, headers) == 403
 
-    def test_staff_of_nobodys_member_are_nobody(self, sqlite_scene) -> None:
-        stranger = sqlite_scene.someone("physician", member=9)
+    def test_staff_of_nobodys_member_are_nobody(self, scene) -> None:
+        stranger = scene.someone("physician", member=9)
 
-        answer = sqlite_scene.client.get("/v1/grants", headers=sqlite_scene.sign_in(stranger))
+        answer = scene.client.get("/v1/grants", headers=scene.sign_in(stranger))
 
         assert answer.status_code == 403
 
 
 class TestRoles:
     @pytest.mark.parametrize("role", ["physician", "researcher", "auditor", "system"])
-    def test_only_the_desk_opens_files(self, sqlite_scene, role) -> None:
-        assert opens_a_file(sqlite_scene, sqlite_scene.sign_in(sqlite_scene.someone(role))) == 403
+    def test_only_the_desk_opens_files(self, scene, role) -> None:
+        assert opens_a_file(scene, scene.sign_in(scene.someone(role))) == 403
 
-    def test_another_members_desk_is_not_ours(self, sqlite_scene) -> None:
-        other = sqlite_scene.someone("desk", member=2)
+    def test_another_members_desk_is_not_ours(self, scene) -> None:
+        other = scene.someone("desk", member=2)
 
-        assert opens_a_file(sqlite_scene, sqlite_scene.sign_in(other)) == 403
+        assert opens_a_file(scene, scene.sign_in(other)) == 403
 
-    def test_without_a_credential_there_is_nothing(self, sqlite_scene) -> None:
+    def test_without_a_credential_there_is_nothing(self, scene) -> None:
         for path in ("/v1/records", "/v1/history", "/v1/grants", "/v1/models",
                      "/v1/entries/0/bundle"):  # fmt: skip
-            answer = sqlite_scene.client.get(path)
+            answer = scene.client.get(path)
             assert (answer.status_code, answer.json()["type"]) == (
                 401,
                 "urn:xinglin:problem:credential",
             ), path
 
-    def test_a_data_subject_is_no_staff_and_staff_no_data_subject(self, sqlite_consenting) -> None:
-        scene, patient = sqlite_consenting.scene, sqlite_consenting.patient()
+    def test_a_data_subject_is_no_staff_and_staff_no_data_subject(self, consenting) -> None:
+        scene, patient = consenting.scene, consenting.patient()
         own = scene.sign_in_subject(patient.account, patient.subject)
         doctor = scene.sign_in(scene.someone("physician"))
 

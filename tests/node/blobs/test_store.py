@@ -87,9 +87,9 @@ class TestFileStore:
 
 class TestReceiving:
     @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 200_000])
-    def test_the_digest_is_of_all_that_came_whatever_the_pieces(self, sqlite_scene, size) -> None:
+    def test_the_digest_is_of_all_that_came_whatever_the_pieces(self, scene, size) -> None:
         data = os.urandom(size)
-        receiving = sqlite_scene.house.blobs.receive()
+        receiving = scene.house.blobs.receive()
         for start in range(0, size, 7_001):
             receiving.feed(data[start : start + 7_001])
         received = receiving.finish()
@@ -108,9 +108,9 @@ class TestReceiving:
 
 
 class TestSweep:
-    def test_a_blob_that_no_row_names_is_deleted_at_the_start(self, sqlite_scene) -> None:
+    def test_a_blob_that_no_row_names_is_deleted_at_the_start(self, scene) -> None:
         # A crash between keeping the file and the transaction leaves such a one.
-        scene = sqlite_scene
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment, payload=bytes(100_000))

@@ -14,6 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from tests.node.conftest import Databases
 
 from xinglin import _cli, consent, seal, typed
 from xinglin import grant as grants
@@ -318,13 +319,14 @@ def _founders(
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """One node on a chain of its own, with the patient enrolled."""
+def life(tmp_path_factory: pytest.TempPathFactory, database_server: str | None) -> Iterator[Life]:
+    """One node on a chain of its own, on each database, with the patient enrolled."""
     try:
         find_anvil()
     except UsageError as error:
         pytest.skip(str(error))
     folder: Path = tmp_path_factory.mktemp("life")
+    databases = Databases(database_server)
     engine = Anvil()
     base = engine.up(folder / "chain", NetworkOptions())
     try:
@@ -346,6 +348,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         settings = NodeSettings(
             folder=at, passphrase="x", network=at / "network.toml", member=1,
             public_url="http://testserver", anchor_every_seconds=1, poll_seconds=0.2,
+            database_url=databases.of(at),
         )  # fmt: skip
         house = create_house(settings, keys, profile)
         with TestClient(create_app(house)) as client:
@@ -357,6 +360,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
             yield made
     finally:
         engine.down(folder / "chain")
+        databases.drop()
 
 
 @pytest.fixture

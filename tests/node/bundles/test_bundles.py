@@ -112,7 +112,7 @@ class TestI8LeastTrust:
         kinds = {entry["kind"]: entry["index"] for entry in told(node)}
 
         for kind in ("enrolment", "grant"):
-            verified(life, life.bundle(node, kinds[kind]), kind)
+            assert verified(life, life.bundle(node, kinds[kind]), kind).index == kinds[kind]
 
     def test_a_bundle_is_one_sequence_of_bytes(self, life, story) -> None:
         bundle = life.bundle(life.node(subject=True), story.index)
@@ -162,7 +162,7 @@ class TestWhoMayHaveIt:
     def test_whoever_was_released_a_record_may_prove_it(self, life, story) -> None:
         bundle = life.bundle(life.node(story.doctor), story.index)
 
-        verified(life, bundle, "record")
+        assert verified(life, bundle, "record").index == story.index
 
     def test_nobody_else_may(self, life, story) -> None:
         strangers = (

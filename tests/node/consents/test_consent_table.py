@@ -249,6 +249,7 @@ def _sign_and_give(
 
 
 def _give(chain: Deployed, grant: Grant, signature: Signature) -> None:
+    """Raises `ContractError` where the contract refuses."""
     call = Consents(chain.pool).give(grant, signature)
     assert call.to is not None
     chain.pool.call(call.to, call.data)
@@ -373,20 +374,20 @@ def _name(answer) -> str:
 
 class TestNode:
     @pytest.mark.parametrize(("case", "expected"), cases("node"))
-    def test_the_node_refuses(self, sqlite_consenting, case, expected) -> None:
+    def test_the_node_refuses(self, consenting, case, expected) -> None:
         trial: Callable[[object], str] = getattr(NodeTrials(), f"try_{case.replace('-', '_')}")
 
-        assert trial(sqlite_consenting) == expected
+        assert trial(consenting) == expected
 
-        assert sqlite_consenting.entries("access") == []
+        assert consenting.entries("access") == []
 
-    def test_what_is_in_order_is_taken_and_released(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        record = sqlite_consenting.record(patient)
-        grant = sqlite_consenting.given(patient)
-        doctor = sqlite_consenting.scene.someone("physician", member=TWO)
+    def test_what_is_in_order_is_taken_and_released(self, consenting) -> None:
+        patient = consenting.patient()
+        record = consenting.record(patient)
+        grant = consenting.given(patient)
+        doctor = consenting.scene.someone("physician", member=TWO)
 
-        assert sqlite_consenting.ask(doctor, record, grant=grant.id).status_code == 200
+        assert consenting.ask(doctor, record, grant=grant.id).status_code == 200
 
 
 # -- the verifier ---------------------------------------------------------------------------

@@ -46,19 +46,19 @@ class TestDeposit:
         assert queued(consenting) == [f"give:{signed.id.hex()}"]
         assert len(consenting.entries("grant")) == 1
 
-    def test_a_grant_that_the_chain_has_is_not_sent_again(self, sqlite_consenting) -> None:
-        signed = sqlite_consenting.sign(sqlite_consenting.patient())
-        sqlite_consenting.on_chain(signed)
+    def test_a_grant_that_the_chain_has_is_not_sent_again(self, consenting) -> None:
+        signed = consenting.sign(consenting.patient())
+        consenting.on_chain(signed)
 
-        assert sqlite_consenting.deposit(signed).status_code == 201
+        assert consenting.deposit(signed).status_code == 201
 
-        assert queued(sqlite_consenting) == []
+        assert queued(consenting) == []
 
-    def test_anyone_may_bring_it(self, sqlite_consenting) -> None:
+    def test_anyone_may_bring_it(self, consenting) -> None:
         # The signatures are the authority; the patient may have no way to the node.
-        signed = sqlite_consenting.sign(sqlite_consenting.patient())
+        signed = consenting.sign(consenting.patient())
 
-        assert sqlite_consenting.deposit(signed).status_code == 201
+        assert consenting.deposit(signed).status_code == 201
 
 
 class TestI1GrantsOfOneDecisionAreRelayedApart:
@@ -83,56 +83,56 @@ class TestI1GrantsOfOneDecisionAreRelayedApart:
         assert all(0 <= wait < 600 for wait in due)
         assert sum(due[1:4]) > 0
 
-    def test_without_the_setting_all_at_once(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
+    def test_without_the_setting_all_at_once(self, consenting) -> None:
+        patient = consenting.patient()
 
         for _ in range(2):
-            sqlite_consenting.deposit(sqlite_consenting.sign(patient))
+            consenting.deposit(consenting.sign(patient))
 
-        assert self.due(sqlite_consenting) == [0, 0]
+        assert self.due(consenting) == [0, 0]
 
 
 class TestRefused:
-    def test_a_grant_that_another_account_signed(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        signed, other = sqlite_consenting.sign(patient), sqlite_consenting.sign(patient)
+    def test_a_grant_that_another_account_signed(self, consenting) -> None:
+        patient = consenting.patient()
+        signed, other = consenting.sign(patient), consenting.sign(patient)
 
-        answer = sqlite_consenting.deposit(signed, signature=other.signature)
-
-        assert problem(answer) == (422, "rule")
-
-    def test_terms_that_were_swapped(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        signed, wider = sqlite_consenting.sign(patient), sqlite_consenting.sign(patient, to=3)
-
-        answer = sqlite_consenting.deposit(signed, terms=wider.grant.terms.decode())
+        answer = consenting.deposit(signed, signature=other.signature)
 
         assert problem(answer) == (422, "rule")
 
-    def test_an_account_that_the_enrolled_one_did_not_vouch_for(self, sqlite_consenting) -> None:
+    def test_terms_that_were_swapped(self, consenting) -> None:
+        patient = consenting.patient()
+        signed, wider = consenting.sign(patient), consenting.sign(patient, to=3)
+
+        answer = consenting.deposit(signed, terms=wider.grant.terms.decode())
+
+        assert problem(answer) == (422, "rule")
+
+    def test_an_account_that_the_enrolled_one_did_not_vouch_for(self, consenting) -> None:
         # Without this anyone could grant a patient's records with a fresh account.
-        patient = sqlite_consenting.patient()
+        patient = consenting.patient()
         thief = type(patient)(
             patient.subject, patient.history_key, Account.generate(), patient.identity,
             patient.enrolment,
         )  # fmt: skip
 
-        assert problem(sqlite_consenting.deposit(sqlite_consenting.sign(thief))) == (422, "rule")
+        assert problem(consenting.deposit(consenting.sign(thief))) == (422, "rule")
 
-    def test_the_enrolled_accounts_word_for_another_grantor(self, sqlite_consenting) -> None:
-        patient, vouched = sqlite_consenting.patient(), Account.generate()
-        terms = sqlite_consenting.terms(patient, vouched)
-        house = sqlite_consenting.scene.house
+    def test_the_enrolled_accounts_word_for_another_grantor(self, consenting) -> None:
+        patient, vouched = consenting.patient(), Account.generate()
+        terms = consenting.terms(patient, vouched)
+        house = consenting.scene.house
         signed = consent.sign(
             terms,
             custodian=house.member,
             account=Account.generate(),
             days=30,
-            now=UnixTime(int(sqlite_consenting.scene.clock())),
+            now=UnixTime(int(consenting.scene.clock())),
             consents=house.consents_domain,
         )
 
-        assert problem(sqlite_consenting.deposit(signed)) == (422, "rule")
+        assert problem(consenting.deposit(signed)) == (422, "rule")
 
     def test_an_enrolment_that_is_not_anchored(self, consenting) -> None:
         patient = consenting.patient(anchored=False)
@@ -149,37 +149,37 @@ class TestRefused:
 
         assert problem(consenting.deposit(signed)) == (422, "rule")
 
-    def test_an_enrolment_that_is_no_longer_in_force(self, sqlite_consenting) -> None:
-        patient, scene = sqlite_consenting.patient(), sqlite_consenting.scene
-        signed = sqlite_consenting.sign(patient)
+    def test_an_enrolment_that_is_no_longer_in_force(self, consenting) -> None:
+        patient, scene = consenting.patient(), consenting.scene
+        signed = consenting.sign(patient)
         scene.enrol(scene.someone("desk"), patient.subject)
 
-        assert problem(sqlite_consenting.deposit(signed)) == (422, "rule")
+        assert problem(consenting.deposit(signed)) == (422, "rule")
 
-    def test_a_grant_for_another_custodian(self, sqlite_consenting) -> None:
-        patient, account = sqlite_consenting.patient(), Account.generate()
-        house = sqlite_consenting.scene.house
+    def test_a_grant_for_another_custodian(self, consenting) -> None:
+        patient, account = consenting.patient(), Account.generate()
+        house = consenting.scene.house
         signed = consent.sign(
-            sqlite_consenting.terms(patient, account),
+            consenting.terms(patient, account),
             custodian=3,  # type: ignore[arg-type]
             account=account,
             days=30,
-            now=UnixTime(int(sqlite_consenting.scene.clock())),
+            now=UnixTime(int(consenting.scene.clock())),
             consents=house.consents_domain,
         )
 
-        assert problem(sqlite_consenting.deposit(signed)) == (422, "rule")
+        assert problem(consenting.deposit(signed)) == (422, "rule")
 
-    def test_a_revoked_grant(self, sqlite_consenting) -> None:
-        signed = sqlite_consenting.sign(sqlite_consenting.patient())
-        now = int(sqlite_consenting.scene.clock())
-        sqlite_consenting.on_chain(signed, revoked_at=now - 1, revoked_by=1)
+    def test_a_revoked_grant(self, consenting) -> None:
+        signed = consenting.sign(consenting.patient())
+        now = int(consenting.scene.clock())
+        consenting.on_chain(signed, revoked_at=now - 1, revoked_by=1)
 
-        assert problem(sqlite_consenting.deposit(signed)) == (422, "rule")
+        assert problem(consenting.deposit(signed)) == (422, "rule")
 
-    def test_an_enrolment_of_nobody_here(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        signed = sqlite_consenting.sign(
+    def test_an_enrolment_of_nobody_here(self, consenting) -> None:
+        patient = consenting.patient()
+        signed = consenting.sign(
             patient,
             subject={
                 "enrolment": "sha256:" + "0" * 64,
@@ -188,13 +188,13 @@ class TestRefused:
             },
         )
 
-        assert problem(sqlite_consenting.deposit(signed)) == (404, "not-found")
+        assert problem(consenting.deposit(signed)) == (404, "not-found")
 
-    def test_nothing_of_a_refused_grant_is_logged_or_sent(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient(anchored=False)
-        sqlite_consenting.deposit(sqlite_consenting.sign(patient))
+    def test_nothing_of_a_refused_grant_is_logged_or_sent(self, consenting) -> None:
+        patient = consenting.patient(anchored=False)
+        consenting.deposit(consenting.sign(patient))
 
-        assert (sqlite_consenting.entries("grant"), queued(sqlite_consenting)) == ([], [])
+        assert (consenting.entries("grant"), queued(consenting)) == ([], [])
 
 
 class TestReading:
@@ -216,9 +216,9 @@ class TestReading:
 
         assert seen == {"patient": 200, "grantee": 200, "nurse": 404, "own physician": 404}
 
-    def test_another_patient_sees_none_of_it(self, sqlite_consenting) -> None:
-        signed = sqlite_consenting.given(sqlite_consenting.patient())
-        other, scene = sqlite_consenting.patient(), sqlite_consenting.scene
+    def test_another_patient_sees_none_of_it(self, consenting) -> None:
+        signed = consenting.given(consenting.patient())
+        other, scene = consenting.patient(), consenting.scene
         headers = scene.sign_in_subject(other.account, other.subject)
 
         listed = scene.client.get("/v1/grants", headers=headers).json()
@@ -284,33 +284,33 @@ class TestWitnessed:
         (statement,) = consenting.entries("grant")
         assert statement.predicate.how == "witnessed"
 
-    def test_who_has_an_account_signs_for_themselves(self, sqlite_consenting) -> None:
-        patient = sqlite_consenting.patient()
-        body = self.body(sqlite_consenting, patient.subject, patient.enrolment)
+    def test_who_has_an_account_signs_for_themselves(self, consenting) -> None:
+        patient = consenting.patient()
+        body = self.body(consenting, patient.subject, patient.enrolment)
 
-        assert problem(self.post(sqlite_consenting, body)) == (422, "rule")
+        assert problem(self.post(consenting, body)) == (422, "rule")
 
-    def test_without_evidence_it_is_refused(self, sqlite_consenting) -> None:
-        subject, enrolment = sqlite_consenting.scene.enrolled()
-        sqlite_consenting.anchor(at=int(sqlite_consenting.scene.clock()) - 60)
-        body = self.body(sqlite_consenting, subject, enrolment)
+    def test_without_evidence_it_is_refused(self, consenting) -> None:
+        subject, enrolment = consenting.scene.enrolled()
+        consenting.anchor(at=int(consenting.scene.clock()) - 60)
+        body = self.body(consenting, subject, enrolment)
         body["terms"] = body["terms"].replace('"evidence":"sha256:' + "e" * 64 + '"',
                                               '"evidence":null')  # fmt: skip
 
-        assert problem(self.post(sqlite_consenting, body)) == (422, "rule")
+        assert problem(self.post(consenting, body)) == (422, "rule")
 
     @pytest.mark.parametrize("role", ["physician", "system"])
-    def test_only_the_desk_witnesses(self, sqlite_consenting, role) -> None:
-        subject, enrolment = sqlite_consenting.scene.enrolled()
-        body = self.body(sqlite_consenting, subject, enrolment)
+    def test_only_the_desk_witnesses(self, consenting, role) -> None:
+        subject, enrolment = consenting.scene.enrolled()
+        body = self.body(consenting, subject, enrolment)
 
-        assert problem(self.post(sqlite_consenting, body, role)) == (403, "not-appointed")
+        assert problem(self.post(consenting, body, role)) == (403, "not-appointed")
 
-    def test_a_witnessed_grant_is_not_revoked_by_relay(self, sqlite_consenting) -> None:
-        scene = sqlite_consenting.scene
+    def test_a_witnessed_grant_is_not_revoked_by_relay(self, consenting) -> None:
+        scene = consenting.scene
         subject, enrolment = scene.enrolled()
-        sqlite_consenting.anchor(at=int(scene.clock()) - 60)
-        answer = self.post(sqlite_consenting, self.body(sqlite_consenting, subject, enrolment))
+        consenting.anchor(at=int(scene.clock()) - 60)
+        answer = self.post(consenting, self.body(consenting, subject, enrolment))
 
         shown = scene.client.post(
             "/v1/relay/revocation",

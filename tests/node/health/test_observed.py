@@ -47,55 +47,55 @@ def shown(name: str, **labels: str) -> float:
 
 
 class TestObserve:
-    def test_the_lag_is_the_age_of_the_oldest_entry_without_an_anchor(self, sqlite_scene) -> None:
+    def test_the_lag_is_the_age_of_the_oldest_entry_without_an_anchor(self, scene) -> None:
         # Entries that keep coming are no lag: only one that keeps waiting is.
-        observe(sqlite_scene.house)
+        observe(scene.house)
         assert shown("xinglin_anchoring_lag_seconds") == 0
-        grow(sqlite_scene, 3)
-        sqlite_scene.clock.ahead = 200
-        grow(sqlite_scene, 4)
+        grow(scene, 3)
+        scene.clock.ahead = 200
+        grow(scene, 4)
         assert 199 <= shown("xinglin_anchoring_lag_seconds") <= 202
-        anchor(sqlite_scene, 3, final=False)
+        anchor(scene, 3, final=False)
         assert shown("xinglin_anchoring_lag_seconds") <= 2
-        anchor(sqlite_scene, 7, final=False)
+        anchor(scene, 7, final=False)
         assert shown("xinglin_anchoring_lag_seconds") == 0
 
-    def test_sizes_are_those_of_the_log_and_of_what_is_final(self, sqlite_scene) -> None:
-        observe(sqlite_scene.house)
+    def test_sizes_are_those_of_the_log_and_of_what_is_final(self, scene) -> None:
+        observe(scene.house)
         before = shown("xinglin_entries_total")
-        grow(sqlite_scene, 5)
-        anchor(sqlite_scene, 4, final=True)
-        anchor(sqlite_scene, 5, final=False)
-        assert shown("xinglin_log_size") == sqlite_scene.house.writer.head.size
+        grow(scene, 5)
+        anchor(scene, 4, final=True)
+        anchor(scene, 5, final=False)
+        assert shown("xinglin_log_size") == scene.house.writer.head.size
         assert shown("xinglin_final_size") == 4
         assert shown("xinglin_entries_total") == before + 5
         assert shown("xinglin_queue_weight") == 0
 
-    def test_the_view_grows_old_by_itself(self, sqlite_scene) -> None:
+    def test_the_view_grows_old_by_itself(self, scene) -> None:
         # A thread that hangs must not leave a young view behind.
-        observe(sqlite_scene.house)
-        now = int(sqlite_scene.clock())
-        sqlite_scene.house.writer.submit(
+        observe(scene.house)
+        now = int(scene.clock())
+        scene.house.writer.submit(
             lambda w: w.session.execute(update(ViewRow).values(time=now))
         ).result()
         assert shown("xinglin_view_age_seconds") <= 2
-        sqlite_scene.clock.ahead = 500
+        scene.clock.ahead = 500
         assert 499 <= shown("xinglin_view_age_seconds") <= 502
 
-    def test_a_halt_is_shown_and_ends(self, sqlite_scene) -> None:
-        observe(sqlite_scene.house)
-        sqlite_scene.house.writer.halt(StorageRefused("a whole log", "a shorter one"))
+    def test_a_halt_is_shown_and_ends(self, scene) -> None:
+        observe(scene.house)
+        scene.house.writer.halt(StorageRefused("a whole log", "a shorter one"))
         assert shown("xinglin_sequencing_halted") == 1
-        sqlite_scene.house.writer.halt(None)
+        scene.house.writer.halt(None)
         assert shown("xinglin_sequencing_halted") == 0
 
-    def test_what_cannot_be_read_is_no_number(self, sqlite_scene, monkeypatch) -> None:
-        observe(sqlite_scene.house)
+    def test_what_cannot_be_read_is_no_number(self, scene, monkeypatch) -> None:
+        observe(scene.house)
 
         def refused(*_: object) -> None:
             raise StorageRefused("a database", "none")
 
-        monkeypatch.setattr(type(sqlite_scene.house.database), "reading", refused)
+        monkeypatch.setattr(type(scene.house.database), "reading", refused)
         assert math.isnan(shown("xinglin_view_age_seconds"))
         assert math.isnan(shown("xinglin_final_size"))
         assert b"xinglin_anchoring_lag_seconds NaN" in generate_latest(REGISTRY)

@@ -58,11 +58,6 @@ def reading(consenting):
     return Reading(consenting)
 
 
-@pytest.fixture
-def sqlite_reading(sqlite_consenting):
-    return Reading(sqlite_consenting)
-
-
 class Reading:
     """A scene whose node has a method, and whose system account is appointed."""
 

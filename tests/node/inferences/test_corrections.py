@@ -136,8 +136,8 @@ class TestRefused:
             "another reason", "an empty reason", "a reason too long", "in the future",
         ],
     )  # fmt: skip
-    def test_a_forged_or_missing_one(self, sqlite_reading, name: str) -> None:
-        reading = sqlite_reading
+    def test_a_forged_or_missing_one(self, reading, name: str) -> None:
+        reading = reading
         corrected = reading.correct(reading.output(), reading.scene.someone("physician"))
         parts, status, expected = forgeries(corrected)[name]
         before = reading.scene.house.writer.head.size
@@ -148,8 +148,8 @@ class TestRefused:
         assert expected in answer.json()["expected"]
         assert reading.scene.house.writer.head.size == before
 
-    def test_one_whose_signature_is_not_its_signers(self, sqlite_reading) -> None:
-        reading = sqlite_reading
+    def test_one_whose_signature_is_not_its_signers(self, reading) -> None:
+        reading = reading
         corrected = reading.correct(reading.output(), reading.scene.someone("physician"))
         told = Attestation.decode(corrected.statement().encode())
         forged = Attestation.decode(corrected.statement(signer=Account.generate()).encode())
@@ -159,8 +159,8 @@ class TestRefused:
 
         assert answer.status_code == 422, answer.text
 
-    def test_one_by_a_machine(self, sqlite_reading) -> None:
-        reading = sqlite_reading
+    def test_one_by_a_machine(self, reading) -> None:
+        reading = reading
         corrected = reading.correct(reading.output(), reading.scene.someone("system"))
 
         answer = corrected.submit()
@@ -170,8 +170,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         "change", [{"category": "outpatient-note"}, {"media_type": "text/plain"}]
     )
-    def test_one_that_leaves_the_category_that_grants_name(self, sqlite_reading, change) -> None:
-        reading = sqlite_reading
+    def test_one_that_leaves_the_category_that_grants_name(self, reading, change) -> None:
+        reading = reading
         corrected = reading.correct(reading.output(), reading.scene.someone("physician"), **change)
 
         answer = corrected.submit()
@@ -179,8 +179,8 @@ class TestRefused:
         assert answer.status_code == 422
         assert "category inference" in answer.json()["expected"]
 
-    def test_one_with_a_first_version(self, sqlite_reading) -> None:
-        reading, output = sqlite_reading, sqlite_reading.output()
+    def test_one_with_a_first_version(self, reading) -> None:
+        reading, output = reading, reading.output()
         corrected = reading.correct(
             output, reading.scene.someone("physician"), record=None, version=1, previous=None
         )
@@ -202,8 +202,8 @@ class TestRefused:
         assert answers == [201, 409]
         assert sum(row.kind == "correction" for row in rows(reading)) == 1
 
-    def test_an_output_is_not_corrected_in_a_batch(self, sqlite_reading) -> None:
-        reading = sqlite_reading
+    def test_an_output_is_not_corrected_in_a_batch(self, reading) -> None:
+        reading = reading
         corrected = reading.correct(reading.output(), reading.scene.someone("physician"))
         sealed = corrected.sealed
         frame = Frame(sealed.subject, sealed.envelope, sealed.attestation, sealed.ciphertext)
@@ -221,8 +221,8 @@ class TestRefused:
 
 
 class TestOtherRecords:
-    def test_a_note_may_be_followed_without_a_correction_or_with_one(self, sqlite_reading) -> None:
-        reading = sqlite_reading
+    def test_a_note_may_be_followed_without_a_correction_or_with_one(self, reading) -> None:
+        reading = reading
         patient, author = reading.it.patient(), reading.scene.someone("physician")
         first = reading.scene.seal(author.account, patient.subject, patient.enrolment)
         assert reading.scene.submit(author, first).status_code == 201

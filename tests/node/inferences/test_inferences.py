@@ -52,14 +52,12 @@ class TestI7InferenceIsAccountable:
         (statement,) = reading.it.entries("inference")
         assert statement.predicate.output == output_digest(spans, salt)
 
-    def test_run_again_it_gives_the_same_output(self, sqlite_reading) -> None:
-        record = sqlite_reading.it.record(sqlite_reading.it.patient(), payload=NOTE.encode())
+    def test_run_again_it_gives_the_same_output(self, reading) -> None:
+        record = reading.it.record(reading.it.patient(), payload=NOTE.encode())
 
-        answers = [sqlite_reading.infer(record).json() for _ in range(2)]
+        answers = [reading.infer(record).json() for _ in range(2)]
 
-        outputs = [
-            decode_output(sqlite_reading.opened(type(record)(one["result"])))[0] for one in answers
-        ]
+        outputs = [decode_output(reading.opened(type(record)(one["result"])))[0] for one in answers]
         assert outputs[0] == outputs[1]
         # Salted anew, so that two logged digests do not tell that the output is the same.
         assert answers[0]["output"] != answers[1]["output"]
@@ -75,11 +73,11 @@ class TestI7InferenceIsAccountable:
         assert (predicate.ground, predicate.request.purpose) == ("system", "HOPERAT")
         assert answer["accessIndex"] < answer["index"] < answer["resultIndex"]
 
-    def test_nothing_of_the_note_is_in_any_statement(self, sqlite_reading) -> None:
-        record = sqlite_reading.it.record(sqlite_reading.it.patient(), payload=NOTE.encode())
-        sqlite_reading.infer(record)
+    def test_nothing_of_the_note_is_in_any_statement(self, reading) -> None:
+        record = reading.it.record(reading.it.patient(), payload=NOTE.encode())
+        reading.infer(record)
 
-        with sqlite_reading.scene.house.database.reading() as session:
+        with reading.scene.house.database.reading() as session:
             rows = session.scalars(select(DisclosureRow.attestation)).all()
         assert all("头痛".encode() not in row and b"symptom" not in row for row in rows)
 
@@ -106,69 +104,69 @@ class TestIntake:
         ("status", "word"),
         [(1, "proposed"), (3, "retired"), (4, "withdrawn")],
     )
-    def test_a_model_that_is_not_approved_does_not_run(self, sqlite_reading, status, word) -> None:
-        sqlite_reading.status(status)
-        patient = sqlite_reading.it.patient()
+    def test_a_model_that_is_not_approved_does_not_run(self, reading, status, word) -> None:
+        reading.status(status)
+        patient = reading.it.patient()
 
-        answer = sqlite_reading.take_in(patient.subject, NOTE.encode())
-        refused = sqlite_reading.infer(sqlite_reading.it.record(patient))
+        answer = reading.take_in(patient.subject, NOTE.encode())
+        refused = reading.infer(reading.it.record(patient))
 
         assert answer.status_code == 201
         assert (answer.json()["inference"], word in answer.json()["skipped"]) == (None, True)
         assert (refused.status_code, refused.json()["got"]) == (422, word)
-        assert sqlite_reading.method.shown == []
+        assert reading.method.shown == []
 
-    def test_what_is_no_text_is_skipped_and_says_so(self, sqlite_reading) -> None:
-        patient = sqlite_reading.it.patient()
+    def test_what_is_no_text_is_skipped_and_says_so(self, reading) -> None:
+        patient = reading.it.patient()
 
-        answer = sqlite_reading.take_in(patient.subject, b"\x89PNG\xff", "image/png")
+        answer = reading.take_in(patient.subject, b"\x89PNG\xff", "image/png")
 
         assert answer.status_code == 201
         assert "image/png" in answer.json()["skipped"]
-        assert sqlite_reading.method.shown == []
+        assert reading.method.shown == []
 
-    def test_text_that_is_not_utf_8_is_refused_and_nothing_is_kept(self, sqlite_reading) -> None:
-        patient = sqlite_reading.it.patient()
-        before = sqlite_reading.scene.house.writer.head.size
+    def test_text_that_is_not_utf_8_is_refused_and_nothing_is_kept(self, reading) -> None:
+        patient = reading.it.patient()
+        before = reading.scene.house.writer.head.size
 
-        answer = sqlite_reading.take_in(patient.subject, NOTE.encode("gb18030"))
+        answer = reading.take_in(patient.subject, NOTE.encode("gb18030"))
 
         assert answer.status_code == 400
-        assert sqlite_reading.scene.house.writer.head.size == before
+        assert reading.scene.house.writer.head.size == before
 
-    def test_without_a_method_a_record_is_kept_all_the_same(self, sqlite_reading) -> None:
-        sqlite_reading.scene.house.parts["methods"] = ()
-        patient = sqlite_reading.it.patient()
+    def test_without_a_method_a_record_is_kept_all_the_same(self, reading) -> None:
+        reading.scene.house.parts["methods"] = ()
+        patient = reading.it.patient()
 
-        answer = sqlite_reading.take_in(patient.subject, NOTE.encode())
+        answer = reading.take_in(patient.subject, NOTE.encode())
 
         assert answer.status_code == 201
         assert answer.json()["skipped"] == "no method is installed"
 
 
 class TestWhoMayInfer:
-    def test_only_authors_of_the_custodian(self, sqlite_reading) -> None:
-        record = sqlite_reading.it.record(sqlite_reading.it.patient())
+    def test_only_authors_of_the_custodian(self, reading) -> None:
+        record = reading.it.record(reading.it.patient())
 
-        assert sqlite_reading.infer(record, "desk").status_code == 403
-        assert sqlite_reading.infer(record, "researcher").status_code == 403
+        assert reading.infer(record, "desk").status_code == 403
+        assert reading.infer(record, "researcher").status_code == 403
 
-    def test_an_unknown_record_is_not_found(self, sqlite_reading) -> None:
-        answer = sqlite_reading.infer("8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11")
+    def test_an_unknown_record_is_not_found(self, reading) -> None:
+        answer = reading.infer("8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11")
 
-        assert (answer.status_code, sqlite_reading.method.shown) == (404, [])
+        assert (answer.status_code, reading.method.shown) == (404, [])
 
-    def test_an_unknown_model_is_not_found(self, sqlite_reading) -> None:
-        record = sqlite_reading.it.record(sqlite_reading.it.patient())
+    def test_an_unknown_model_is_not_found(self, reading) -> None:
+        record = reading.it.record(reading.it.patient())
 
-        assert sqlite_reading.infer(record, model="sha256:" + "0" * 64).status_code == 404
+        assert reading.infer(record, model="sha256:" + "0" * 64).status_code == 404
 
 
 class TestModels:
-    def test_each_model_is_listed_with_its_status(self, sqlite_reading) -> None:
-        headers = sqlite_reading.scene.sign_in(sqlite_reading.scene.someone("auditor", member=2))
+    def test_each_model_is_listed_with_its_status(self, reading) -> None:
+        headers = reading.scene.sign_in(reading.scene.someone("auditor", member=2))
 
-        (one,) = sqlite_reading.scene.client.get("/v1/models", headers=headers).json()["models"]
+        (one,) = reading.scene.client.get("/v1/models", headers=headers).json()["models"]
 
         assert (one["status"], one["runsHere"], one["name"]) == ("approved", True, "one word 1")
-        assert one["digest"] == Digest.of(sqlite_reading.method.manifest).text
+        assert one["digest"] == Digest.of(reading.method.manifest).text

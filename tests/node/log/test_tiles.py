@@ -41,8 +41,8 @@ class TestTiles:
             for start in (0, 256)
         )
 
-    def test_an_earlier_width_of_a_tile_is_still_served(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_an_earlier_width_of_a_tile_is_still_served(self, scene) -> None:
+        scene = scene
         grow(scene, 10)
         early = scene.client.get("/log/tile/0/000.p/7").content
         grow(scene, 300)
@@ -57,9 +57,9 @@ class TestTiles:
             "0/000.p/1/", "0/../../etc",
         ],
     )  # fmt: skip
-    def test_what_is_not_a_tile_of_this_log_is_not_found(self, sqlite_scene, path) -> None:
-        grow(sqlite_scene, 10)
-        assert sqlite_scene.client.get(f"/log/tile/{path}").status_code in (400, 404)
+    def test_what_is_not_a_tile_of_this_log_is_not_found(self, scene, path) -> None:
+        grow(scene, 10)
+        assert scene.client.get(f"/log/tile/{path}").status_code in (400, 404)
 
     @pytest.mark.parametrize(
         ("number", "path"),
@@ -68,8 +68,8 @@ class TestTiles:
     def test_numbers_are_written_in_groups_of_three(self, number, path) -> None:
         assert tile_path(number) == path
 
-    def test_i1_tiles_hold_nothing_but_entries(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_i1_tiles_hold_nothing_but_entries(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         name = "欧阳明月"
@@ -99,14 +99,14 @@ class TestHealth:
         assert status["final"] == {"size": 0, "at": None}
         assert status["view"]["number"] == 10
 
-    def test_a_halted_node_is_not_ready_and_says_why(self, sqlite_scene) -> None:
+    def test_a_halted_node_is_not_ready_and_says_why(self, scene) -> None:
         from xinglin_node.problems import StorageRefused
 
-        sqlite_scene.house.writer.halt(StorageRefused("9 entries", "a log of 3"))
-        answer = sqlite_scene.client.get("/readyz")
+        scene.house.writer.halt(StorageRefused("9 entries", "a log of 3"))
+        answer = scene.client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["reasons"] == ["expected 9 entries, got a log of 3"]
-        status = sqlite_scene.client.get("/v1/status").json()
+        status = scene.client.get("/v1/status").json()
         assert (status["sequencing"], status["halted"]) == (
             False,
             "expected 9 entries, got a log of 3",

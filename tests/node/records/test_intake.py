@@ -38,8 +38,8 @@ def opened(scene, body) -> bytes:
 
 class TestIntake:
     @pytest.mark.parametrize("size", [1, 4_096, 70_000, 3_000_001])
-    def test_any_size_is_sealed_and_opens_to_what_came(self, sqlite_scene, size) -> None:
-        scene = sqlite_scene
+    def test_any_size_is_sealed_and_opens_to_what_came(self, scene, size) -> None:
+        scene = scene
         subject, _ = scene.enrolled()
         payload = os.urandom(size)
         answer = take_in(scene, scene.someone("physician"), subject, payload, "image/png")
@@ -61,8 +61,8 @@ class TestIntake:
         assert attestation.read().predicate.enrolment == enrolment
         assert (row.subject, row.n) == (subject, 1)
 
-    def test_i1_the_plaintext_is_nowhere_on_disk(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_i1_the_plaintext_is_nowhere_on_disk(self, scene) -> None:
+        scene = scene
         subject, _ = scene.enrolled()
         canary = "欧阳明月 13800138000 主诉头痛".encode()
         small = take_in(scene, scene.someone("physician"), subject, canary)
@@ -72,18 +72,16 @@ class TestIntake:
             if path.is_file():
                 assert canary not in path.read_bytes(), path
 
-    def test_an_empty_payload_is_malformed_and_leaves_nothing(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_an_empty_payload_is_malformed_and_leaves_nothing(self, scene) -> None:
+        scene = scene
         subject, _ = scene.enrolled()
         size = scene.house.writer.head.size
         answer = take_in(scene, scene.someone("physician"), subject, b"")
         assert answer.status_code == 400
         assert scene.house.writer.head.size == size
 
-    def test_a_subject_that_is_registered_only_is_refused_and_nothing_is_kept(
-        self, sqlite_scene
-    ) -> None:
-        scene = sqlite_scene
+    def test_a_subject_that_is_registered_only_is_refused_and_nothing_is_kept(self, scene) -> None:
+        scene = scene
         subject, _ = scene.register(scene.someone("desk"))
         answer = take_in(scene, scene.someone("physician"), subject, os.urandom(200_000))
         assert answer.status_code == 422

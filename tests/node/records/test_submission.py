@@ -74,8 +74,8 @@ class TestSubmit:
 
         assert (refused.status_code, _name(refused)) == (409, "conflict")
 
-    def test_a_record_id_of_another_subject_is_a_conflict(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_record_id_of_another_subject_is_a_conflict(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         (one, first), (two, second) = scene.enrolled(), scene.enrolled()
         sealed = scene.seal(physician.account, one, first)
@@ -87,8 +87,8 @@ class TestSubmit:
 
         assert _name(scene.submit(physician, stolen)) == "conflict"
 
-    def test_a_new_version_follows_the_newest(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_new_version_follows_the_newest(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         first = scene.seal(physician.account, subject, enrolment)
@@ -120,8 +120,8 @@ class TestSubmit:
         assert (refused.status_code, _name(refused)) == (422, "rule")
         assert "registered only" in refused.json()["got"]
 
-    def test_an_enrolment_that_is_not_in_force_is_refused(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_an_enrolment_that_is_not_in_force_is_refused(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, _ = scene.enrolled()
         _, of_another = scene.enrolled()
@@ -130,13 +130,13 @@ class TestSubmit:
             sealed = scene.seal(physician.account, subject, enrolment)
             assert _name(scene.submit(physician, sealed)) == "rule"
 
-    def test_an_unknown_subject_is_refused(self, sqlite_scene) -> None:
-        physician = sqlite_scene.someone("physician")
-        sealed = sqlite_scene.seal(physician.account, SubjectId(uuid4()), Digest(bytes(32)))
-        assert _name(sqlite_scene.submit(physician, sealed)) == "rule"
+    def test_an_unknown_subject_is_refused(self, scene) -> None:
+        physician = scene.someone("physician")
+        sealed = scene.seal(physician.account, SubjectId(uuid4()), Digest(bytes(32)))
+        assert _name(scene.submit(physician, sealed)) == "rule"
 
-    def test_nobody_submits_in_anothers_name(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_nobody_submits_in_anothers_name(self, scene) -> None:
+        scene = scene
         physician, other = scene.someone("physician"), scene.someone("nurse")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(other.account, subject, enrolment)
@@ -146,25 +146,23 @@ class TestSubmit:
         assert (refused.status_code, _name(refused)) == (403, "not-appointed")
 
     @pytest.mark.parametrize("role", ["desk", "researcher", "auditor", "reviewer"])
-    def test_only_authors_submit(self, sqlite_scene, role) -> None:
-        scene = sqlite_scene
+    def test_only_authors_submit(self, scene, role) -> None:
+        scene = scene
         someone = scene.someone(role)
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(someone.account, subject, enrolment)
         assert _name(scene.submit(someone, sealed)) == "not-appointed"
 
-    def test_without_a_credential_nothing_is_read(self, sqlite_scene) -> None:
-        answer = sqlite_scene.client.post("/v1/records", content=b"whatever")
+    def test_without_a_credential_nothing_is_read(self, scene) -> None:
+        answer = scene.client.post("/v1/records", content=b"whatever")
         assert (answer.status_code, _name(answer)) == (401, "credential")
 
 
 class TestWhatMustAgree:
     """I4: a third wrap would be a release without an entry; and bytes are what was attested."""
 
-    def test_i4_an_envelope_wraps_to_custodian_and_recovery_and_to_nobody_else(
-        self, sqlite_scene
-    ) -> None:
-        scene = sqlite_scene
+    def test_i4_an_envelope_wraps_to_custodian_and_recovery_and_to_nobody_else(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment)
@@ -179,15 +177,15 @@ class TestWhatMustAgree:
             assert (refused.status_code, _name(refused)) == (422, "rule")
         assert scene.submit(physician, sealed).status_code == 201
 
-    def test_an_envelope_of_another_record_is_refused(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_an_envelope_of_another_record_is_refused(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed, other = (scene.seal(physician.account, subject, enrolment) for _ in range(2))
         assert _name(scene.submit(physician, sealed, envelope=other.envelope)) == "rule"
 
-    def test_a_byte_flipped_in_the_blob_is_refused_and_leaves_nothing(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_byte_flipped_in_the_blob_is_refused_and_leaves_nothing(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment, payload=bytes(200_000))
@@ -200,8 +198,8 @@ class TestWhatMustAgree:
         files = [path for path in scene.house.settings.blob_folder.rglob("*") if path.is_file()]
         assert files == []
 
-    def test_an_attestation_with_a_changed_statement_is_refused(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_an_attestation_with_a_changed_statement_is_refused(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment)
@@ -209,15 +207,15 @@ class TestWhatMustAgree:
         refused = scene.submit(physician, sealed, attestation=changed)
         assert (refused.status_code, _name(refused)) == (422, "rule")
 
-    def test_another_custodian_is_refused(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_another_custodian_is_refused(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment, custodian=2)
         assert _name(scene.submit(physician, sealed)) == "rule"
 
-    def test_a_clock_that_is_an_hour_ahead_is_refused(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_clock_that_is_an_hour_ahead_is_refused(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         ahead = scene.seal(
@@ -240,16 +238,16 @@ class TestBadInput:
             ("subject", "F47AC10B-58CC-4372-A567-0E02B2C3D479"),
         ],
     )
-    def test_a_part_that_does_not_parse_is_malformed(self, sqlite_scene, field, value) -> None:
-        scene = sqlite_scene
+    def test_a_part_that_does_not_parse_is_malformed(self, scene, field, value) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment)
         refused = scene.submit(physician, sealed, **{field: value})
         assert (refused.status_code, _name(refused)) == (400, "malformed")
 
-    def test_an_empty_file_is_refused(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_an_empty_file_is_refused(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment)
@@ -267,23 +265,21 @@ class TestBadInput:
             files = [p for p in scene.house.settings.blob_folder.rglob("*") if p.is_file()]
             assert files == []
 
-    def test_another_content_type_is_refused(self, sqlite_scene) -> None:
-        physician = sqlite_scene.someone("physician")
-        headers = sqlite_scene.sign_in(physician) | {"Content-Type": "application/json"}
-        answer = sqlite_scene.client.post("/v1/records", content=b"{}", headers=headers)
+    def test_another_content_type_is_refused(self, scene) -> None:
+        physician = scene.someone("physician")
+        headers = scene.sign_in(physician) | {"Content-Type": "application/json"}
+        answer = scene.client.post("/v1/records", content=b"{}", headers=headers)
         assert (answer.status_code, _name(answer)) == (415, "media-type")
 
-    def test_a_form_that_is_cut_short_is_malformed(self, sqlite_scene) -> None:
-        physician = sqlite_scene.someone("physician")
-        headers = sqlite_scene.sign_in(physician) | {
-            "Content-Type": "multipart/form-data; boundary=b"
-        }
+    def test_a_form_that_is_cut_short_is_malformed(self, scene) -> None:
+        physician = scene.someone("physician")
+        headers = scene.sign_in(physician) | {"Content-Type": "multipart/form-data; boundary=b"}
         body = b'--b\r\nContent-Disposition: form-data; name="subject"\r\n\r\nabc'
-        answer = sqlite_scene.client.post("/v1/records", content=body, headers=headers)
+        answer = scene.client.post("/v1/records", content=body, headers=headers)
         assert (answer.status_code, _name(answer)) == (400, "malformed")
 
-    def test_i1_a_refusal_names_no_person(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_i1_a_refusal_names_no_person(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, _ = scene.enrolled()
         sealed = scene.seal(physician.account, subject, None)
@@ -311,8 +307,8 @@ class TestBatch:
         assert [item["status"] for item in again] == [200, 200, 200]
         assert [a["accepted"] for a in again] == [results[i]["accepted"] for i in (0, 2, 3)]
 
-    def test_a_large_blob_in_a_batch_is_kept_as_a_file(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_large_blob_in_a_batch_is_kept_as_a_file(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment, payload=bytes(100_000))
@@ -327,16 +323,16 @@ class TestBatch:
         [b"", BATCH_LABEL, b"xinglin/batch/v2\x00", BATCH_LABEL + bytes(15)],
         ids=["empty", "no submissions", "another version", "cut short"],
     )
-    def test_a_body_that_is_not_a_batch_is_malformed(self, sqlite_scene, body) -> None:
-        physician = sqlite_scene.someone("physician")
-        headers = sqlite_scene.sign_in(physician) | {"Content-Type": BATCH_MEDIA_TYPE}
-        answer = sqlite_scene.client.post("/v1/records/batch", content=body, headers=headers)
+    def test_a_body_that_is_not_a_batch_is_malformed(self, scene, body) -> None:
+        physician = scene.someone("physician")
+        headers = scene.sign_in(physician) | {"Content-Type": BATCH_MEDIA_TYPE}
+        answer = scene.client.post("/v1/records/batch", content=body, headers=headers)
         assert (answer.status_code, _name(answer)) == (400, "malformed")
 
 
 class TestBlob:
-    def test_a_range_is_answered_with_exactly_those_bytes(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_range_is_answered_with_exactly_those_bytes(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment, payload=bytes(100_000))
@@ -353,8 +349,8 @@ class TestBlob:
             assert answer.content == sealed.ciphertext[start:end]
             assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/{size}"
 
-    def test_what_a_caller_may_not_see_does_not_exist(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_what_a_caller_may_not_see_does_not_exist(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, enrolment = scene.enrolled()
         sealed = scene.seal(physician.account, subject, enrolment)

@@ -50,13 +50,13 @@ class TestSignIn:
         headers = {"Authorization": f"Bearer {answer.json()['credential']}"}
         assert scene.client.get("/v1/history", headers=headers).status_code == 200
 
-    def test_a_message_is_taken_once(self, sqlite_scene) -> None:
+    def test_a_message_is_taken_once(self, scene) -> None:
         # Whoever overheard a sign-in must not be able to repeat it.
-        desk = sqlite_scene.someone("desk")
-        posted = body(sqlite_scene, desk.account, appointment=desk.signed.to_json())
+        desk = scene.someone("desk")
+        posted = body(scene, desk.account, appointment=desk.signed.to_json())
 
-        assert sign_in(sqlite_scene, **posted).status_code == 201
-        again = sign_in(sqlite_scene, **posted)
+        assert sign_in(scene, **posted).status_code == 201
+        again = sign_in(scene, **posted)
 
         assert (again.status_code, again.json()["type"]) == (401, "urn:xinglin:problem:credential")
 
@@ -70,46 +70,44 @@ class TestSignIn:
         ],
         ids=["another-site", "another-chain", "a-nonce-we-never-gave", "long-ago"],
     )
-    def test_a_message_for_elsewhere_or_another_time_is_refused(self, sqlite_scene, change) -> None:
-        desk = sqlite_scene.someone("desk")
-        posted = body(sqlite_scene, desk.account, appointment=desk.signed.to_json(), **change)
+    def test_a_message_for_elsewhere_or_another_time_is_refused(self, scene, change) -> None:
+        desk = scene.someone("desk")
+        posted = body(scene, desk.account, appointment=desk.signed.to_json(), **change)
 
-        assert sign_in(sqlite_scene, **posted).status_code == 401
+        assert sign_in(scene, **posted).status_code == 401
 
-    def test_a_message_from_a_clock_an_hour_ahead_is_refused(self, sqlite_scene) -> None:
-        desk = sqlite_scene.someone("desk")
+    def test_a_message_from_a_clock_an_hour_ahead_is_refused(self, scene) -> None:
+        desk = scene.someone("desk")
         ahead = int(time.time()) + 3600
-        posted = body(sqlite_scene, desk.account, at=ahead, appointment=desk.signed.to_json())
+        posted = body(scene, desk.account, at=ahead, appointment=desk.signed.to_json())
 
-        assert sign_in(sqlite_scene, **posted).status_code == 401
+        assert sign_in(scene, **posted).status_code == 401
 
-    def test_another_account_cannot_show_somebodys_appointment(self, sqlite_scene) -> None:
-        desk, thief = sqlite_scene.someone("desk"), Account.generate()
-        posted = body(sqlite_scene, thief, appointment=desk.signed.to_json())
+    def test_another_account_cannot_show_somebodys_appointment(self, scene) -> None:
+        desk, thief = scene.someone("desk"), Account.generate()
+        posted = body(scene, thief, appointment=desk.signed.to_json())
 
-        assert sign_in(sqlite_scene, **posted).status_code == 401
+        assert sign_in(scene, **posted).status_code == 401
 
-    def test_a_signature_by_another_account_is_refused(self, sqlite_scene) -> None:
-        desk, thief = sqlite_scene.someone("desk"), Account.generate()
-        posted = body(sqlite_scene, desk.account, appointment=desk.signed.to_json())
+    def test_a_signature_by_another_account_is_refused(self, scene) -> None:
+        desk, thief = scene.someone("desk"), Account.generate()
+        posted = body(scene, desk.account, appointment=desk.signed.to_json())
         forged = thief.sign_digest(personal_digest(posted["message"].encode()))
 
-        answer = sign_in(sqlite_scene, **(posted | {"signature": base64url(forged)}))
+        answer = sign_in(scene, **(posted | {"signature": base64url(forged)}))
 
         assert answer.status_code == 401
 
-    def test_an_account_that_nobody_speaks_for_is_nobody(self, sqlite_scene) -> None:
-        assert sign_in(sqlite_scene, **body(sqlite_scene, Account.generate())).status_code == 400
+    def test_an_account_that_nobody_speaks_for_is_nobody(self, scene) -> None:
+        assert sign_in(scene, **body(scene, Account.generate())).status_code == 400
 
-    def test_an_unknown_file_looks_like_a_wrong_account(self, sqlite_scene) -> None:
+    def test_an_unknown_file_looks_like_a_wrong_account(self, scene) -> None:
         # Else anyone could ask which file numbers exist.
-        posted = body(
-            sqlite_scene, Account.generate(), subject="8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11"
-        )
-        subject, _ = sqlite_scene.enrolled()
-        other = body(sqlite_scene, Account.generate(), subject=str(subject))
+        posted = body(scene, Account.generate(), subject="8c5f1c1e-6d0a-4b6e-9d59-0d2f6f6b2f11")
+        subject, _ = scene.enrolled()
+        other = body(scene, Account.generate(), subject=str(subject))
 
-        first, second = sign_in(sqlite_scene, **posted), sign_in(sqlite_scene, **other)
+        first, second = sign_in(scene, **posted), sign_in(scene, **other)
 
         assert (first.status_code, first.json()) == (second.status_code, second.json())
         assert first.status_code == 401

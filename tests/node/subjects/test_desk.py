@@ -45,14 +45,14 @@ class TestRegister:
         assert scene.house.writer.head.size == 0
 
     @pytest.mark.parametrize("role", ["physician", "nurse", "researcher", "system"])
-    def test_only_the_desk_opens_files(self, sqlite_scene, role) -> None:
-        someone = sqlite_scene.someone(role)
-        answer = sqlite_scene.client.post("/v1/subjects", headers=sqlite_scene.sign_in(someone))
+    def test_only_the_desk_opens_files(self, scene, role) -> None:
+        someone = scene.someone(role)
+        answer = scene.client.post("/v1/subjects", headers=scene.sign_in(someone))
         assert answer.status_code == 403
 
-    def test_the_desk_of_another_institution_opens_none(self, sqlite_scene) -> None:
-        someone = sqlite_scene.someone("desk", member=2)
-        answer = sqlite_scene.client.post("/v1/subjects", headers=sqlite_scene.sign_in(someone))
+    def test_the_desk_of_another_institution_opens_none(self, scene) -> None:
+        someone = scene.someone("desk", member=2)
+        answer = scene.client.post("/v1/subjects", headers=scene.sign_in(someone))
         assert answer.status_code == 403
 
 
@@ -78,8 +78,8 @@ class TestEnrol:
         signed_in = scene.sign_in_subject(account, subject)
         assert scene.client.get("/v1/records", headers=signed_in).json()["records"] == []
 
-    def test_the_same_again_has_the_same_receipt(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_the_same_again_has_the_same_receipt(self, scene) -> None:
+        scene = scene
         subject, key = scene.register(scene.someone("desk"))
         body = with_account(scene, key, Account.generate())
         first, again = post(scene, subject, body), post(scene, subject, body)
@@ -87,8 +87,8 @@ class TestEnrol:
         assert first.json() == again.json()
         assert scene.house.writer.head.size == 1
 
-    def test_a_re_enrolment_is_in_force_from_then_on(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_re_enrolment_is_in_force_from_then_on(self, scene) -> None:
+        scene = scene
         physician = scene.someone("physician")
         subject, key = scene.register(scene.someone("desk"))
         first = scene.enrol(scene.someone("desk"), subject)
@@ -100,8 +100,8 @@ class TestEnrol:
         assert scene.submit(physician, old).status_code == 422
         assert scene.submit(physician, new).status_code == 201
 
-    def test_another_accounts_signature_is_refused(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_another_accounts_signature_is_refused(self, scene) -> None:
+        scene = scene
         subject, key = scene.register(scene.someone("desk"))
         body = with_account(scene, key, Account.generate())
         body["account"] = Account.generate().address
@@ -110,8 +110,8 @@ class TestEnrol:
     @pytest.mark.parametrize(
         "changes", [{"custodian": 2}, {"historyDigest": bytes(32)}, {"keyDigest": bytes(32)}]
     )
-    def test_a_signature_over_other_values_is_refused(self, sqlite_scene, changes) -> None:
-        scene = sqlite_scene
+    def test_a_signature_over_other_values_is_refused(self, scene, changes) -> None:
+        scene = scene
         subject, key = scene.register(scene.someone("desk"))
         body = with_account(scene, key, Account.generate(), **changes)
         assert post(scene, subject, body).status_code == 422
@@ -127,8 +127,8 @@ class TestEnrol:
             "text",
         ],
     )
-    def test_a_body_of_another_form_is_malformed(self, sqlite_scene, body) -> None:
-        scene = sqlite_scene
+    def test_a_body_of_another_form_is_malformed(self, scene, body) -> None:
+        scene = scene
         subject, _ = scene.register(scene.someone("desk"))
         answer = post(scene, subject, body)
         assert (answer.status_code, answer.json()["type"]) == (
@@ -136,18 +136,18 @@ class TestEnrol:
             "urn:xinglin:problem:malformed",
         )
 
-    def test_a_signature_of_last_week_is_refused(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_signature_of_last_week_is_refused(self, scene) -> None:
+        scene = scene
         subject, key = scene.register(scene.someone("desk"))
         scene.clock.ahead = -7 * 86_400
         body = with_account(scene, key, Account.generate())
         scene.clock.ahead = 0
         assert post(scene, subject, body).status_code == 422
 
-    def test_an_unknown_file_is_not_found(self, sqlite_scene) -> None:
+    def test_an_unknown_file_is_not_found(self, scene) -> None:
         from uuid import uuid4
 
-        assert post(sqlite_scene, uuid4(), {}).status_code == 404
+        assert post(scene, uuid4(), {}).status_code == 404
 
 
 class TestHistory:
@@ -178,8 +178,8 @@ class TestHistory:
         verify_whole(key, house.origin, entries, old)
         verify_whole(fresh, house.origin, entries, new)
 
-    def test_a_list_that_is_in_this_log_does_not_move(self, sqlite_scene) -> None:
-        scene = sqlite_scene
+    def test_a_list_that_is_in_this_log_does_not_move(self, scene) -> None:
+        scene = scene
         subject, _ = scene.enrolled()
         answer = scene.client.post(
             f"/v1/subjects/{subject}/history",
