@@ -1,6 +1,5 @@
 """A revert becomes an error of ours, however an engine wraps its bytes."""
 
-
 import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
