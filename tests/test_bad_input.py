@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from xinglin._cli import main
+from xinglin._cli import main, output
 from xinglin._http import NodeClient
 from xinglin._network import anvil
 from xinglin.errors import UsageError
@@ -102,6 +102,16 @@ class TestFolders:
 class TestFiles:
     def test_a_bundle_that_is_not_there_is_wrong_usage(self, tmp_path: Path) -> None:
         assert exit_code("verify", str(tmp_path / "none.xinglin.json")) == 2
+
+    def test_ctrl_c_is_said_and_has_a_code_of_its_own(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def interrupted(_path: Path) -> bytes:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(output, "read_file", interrupted)
+        assert exit_code("verify", "entry.xinglin.json") == output.INTERRUPTED == 130
+        assert capsys.readouterr().err == "interrupted\n"
 
     def test_a_bundle_that_is_no_text_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")

@@ -134,6 +134,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         outcome = root.main(args=arguments, prog_name="xinglin", standalone_mode=False)
+        if outcome == output.INTERRUPTED:  # which is what Ctrl-C becomes
+            output.errors.print("interrupted")
         sys.exit(outcome if isinstance(outcome, int) else output.DONE)
     except XinglinError as error:
         sys.exit(output.fail(error, as_json="--json" in arguments))
@@ -146,6 +148,6 @@ def main(arguments: list[str] | None = None) -> None:
         # A full disk, a file that vanished while it was read: not ours, and said all the same.
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(output.fail(UsageError(f"{where}{error.strerror}"), as_json="--json" in arguments))
-    except (typer.Abort, KeyboardInterrupt):
+    except typer.Abort:  # a question that was left unanswered
         output.errors.print("interrupted")
-        sys.exit(output.REFUSED)
+        sys.exit(output.INTERRUPTED)

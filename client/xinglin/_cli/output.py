@@ -19,8 +19,8 @@ from rich.table import Table
 from xinglin.canonical import JsonValue
 from xinglin.errors import ServiceError, Unreachable, UsageError, XinglinError
 
-DONE, REFUSED, WRONG_USAGE, UNREACHABLE = 0, 1, 2, 3
-"""Exit codes."""
+DONE, REFUSED, WRONG_USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes; the last is a shell's for Ctrl-C."""
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of text.")
