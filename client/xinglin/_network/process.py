@@ -86,22 +86,24 @@ def start(
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """
-    Let Ctrl-C wait until a process that was started is written down.
+    Let Ctrl-C and SIGTERM wait until a process that was started is written down.
 
-    Between the two it would leave a process that nobody knows of. The handler is ours for the
-    moment, rather than the signal blocked: a child inherits what is blocked.
+    Between the two they would leave a process that nobody knows of. The handlers are ours for
+    the moment, rather than the signals blocked: a child inherits what is blocked.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda got, _: came.append(got)) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        signal.raise_signal(signal.SIGINT)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def find(folder: Path) -> Process | None:

@@ -8,25 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from xinglin._cli.interruption import terminated_as_interrupted
 from xinglin._network import process
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(120)")
 
 
 class TestCtrlC:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_between_the_start_and_its_note_it_waits(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
     ) -> None:
         # Else the process ran on, and no folder told of it.
         started = subprocess.Popen
 
         def interrupted(*arguments, **named):
             child = started(*arguments, **named)
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
             return child
 
         monkeypatch.setattr(subprocess, "Popen", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with terminated_as_interrupted(), pytest.raises(KeyboardInterrupt):
             process.start(tmp_path, SLEEPER)
 
         found = process.find(tmp_path)
