@@ -102,8 +102,8 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-    for number in came:
-        signal.raise_signal(number)
+    for got in came:
+        signal.raise_signal(got)
 
 
 def find(folder: Path) -> Process | None:
