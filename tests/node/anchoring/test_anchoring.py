@@ -99,10 +99,7 @@ class TestExactlyOnce:
             node.follow()
             node.append(2)
             between.refuse.add("eth_sendRawTransaction")
-            time.sleep(1.1)
-            _try(node)
-            with node.house.database.reading() as session:
-                assert session.scalars(select(AnchorRow.raw)).one() is not None
+            _until(node, lambda: _signed(node))
             between.refuse.clear()
             _until(node, lambda: _state(node, 1) is EntryState.FINAL)
             assert _anchors(node, member) == [2]
@@ -115,8 +112,7 @@ class TestExactlyOnce:
             node.follow()
             node.append(4)
             between.refuse.add("eth_sendRawTransaction")
-            time.sleep(1.1)
-            _try(node)
+            _until(node, lambda: _signed(node))
         between.refuse.clear()
         with walk(tmp_path / "node", chain.profile, member, keys) as node:
             _until(node, lambda: _state(node, 3) is EntryState.FINAL)
@@ -264,6 +260,12 @@ def _until(node, done: Callable[[], object], *, pause: float = 0.2, seconds: flo
         if time.monotonic() > ends:
             raise TimeoutError(f"not within {seconds} s; halted: {node.house.writer.halted}")
         time.sleep(pause)
+
+
+def _signed(node) -> bool:
+    """Whether the one anchor is signed and written down."""
+    with node.house.database.reading() as session:
+        return session.scalars(select(AnchorRow.raw)).one_or_none() is not None
 
 
 def _try(node) -> None:
