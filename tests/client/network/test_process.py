@@ -28,8 +28,13 @@ class TestCtrlC:
             return child
 
         monkeypatch.setattr(subprocess, "Popen", interrupted)
-        with terminated_as_interrupted(), pytest.raises(KeyboardInterrupt):
-            process.start(tmp_path, SLEEPER)
+        # What a shell starts in the background ignores Ctrl-C.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with terminated_as_interrupted(), pytest.raises(KeyboardInterrupt):
+                process.start(tmp_path, SLEEPER)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
         found = process.find(tmp_path)
         assert found is not None
