@@ -35,7 +35,10 @@ def inputs(trainer: Trainer, configuration: Digest) -> dict[str, object]:
     return {
         "configuration": configuration.text,
         "data": {p.name: Digest.of(p.read_bytes()).text for p in [*files, *own]},
-        "pretrained": {"name": config.pretrained, "steps": trainer.pretrained_tokens},
+        "vocabulary": config.pretrained,
+        "pretrained": None
+        if config.from_scratch
+        else {"name": config.pretrained, "steps": trainer.pretrained_tokens},
         "seeds": [config.seed],
         "libraries": {name: metadata.version(name) for name in libraries},
     }
