@@ -77,7 +77,13 @@ def all_killed(trial: Trial, short: bool) -> None:
 def cut_two_two(trial: Trial, short: bool) -> None:
     """Two halves that do not hear each other both stand still, and join again."""
     with _cut(trial, {1, 2}):
+        joined = max(trial.head(number) for number in (1, 2, 3, 4))
+        # Each half may still have two who did not seal of late: two blocks, and no more. The
+        # second comes late where its sealer missed the announcement of the first: go-ethereum
+        # asks its peers for what it lacks every ten seconds.
+        time.sleep(25)
         before = [trial.head(number) for number in (1, 2, 3, 4)]
+        assert max(before) <= joined + 2, f"half of the validators went on: {joined}, {before}"
         time.sleep(12 if short else 40)
         after = [trial.head(number) for number in (1, 2, 3, 4)]
         assert after == before, f"half of the validators sealed: {before} became {after}"
@@ -89,7 +95,8 @@ def cut_three_one(trial: Trial, short: bool) -> None:
         before, alone = trial.head(1), trial.head(4)
         time.sleep(12 if short else 40)
         assert trial.head(1) > before, "three of four went on sealing nothing"
-        assert trial.head(4) == alone, "one of four sealed by itself"
+        # It may not have sealed of late: then one block is its own, and no more.
+        assert trial.head(4) <= alone + 1, "one of four went on sealing by itself"
 
 
 @contextlib.contextmanager
