@@ -95,12 +95,13 @@ class TestNew:
     ) -> None:
         monkeypatch.setenv("XINGLIN_PASSPHRASE", "another")
         run("new", tmp_path / "a.key", passphrase=False)
-        keys.read_key_file(tmp_path / "a.key", "another")
+        assert keys.read_key_file(tmp_path / "a.key", "another")["kind"] == "person"
 
     def test_no_option_takes_a_secret_on_the_command_line(self, run: Run, tmp_path: Path) -> None:
         for option in ("--passphrase", "--phrase", "--share", "--seed"):
             run("new", tmp_path / "a.key", option, "x", code=2)
             run("recover", tmp_path / "a.key", option, "x", code=2)
+            assert not (tmp_path / "a.key").exists()
 
     def test_two_typed_passphrases_must_agree(
         self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -214,6 +215,7 @@ class TestRecover:
 
     def test_words_and_shares_together_are_wrong_usage(self, run: Run, tmp_path: Path) -> None:
         run("recover", tmp_path / "r", "--shares", "--phrase-file", tmp_path / "w", code=2)
+        assert not (tmp_path / "r").exists()
 
     def test_shares_may_be_typed(
         self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

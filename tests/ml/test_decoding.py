@@ -64,7 +64,7 @@ class TestBestPaths:
         rng = np.random.default_rng(3)
         moves = transitions(rng)
         for path in best_paths([10 * random_scores(rng, 40) for _ in range(20)], moves):
-            TAGGING.decode(path.tags)
+            assert TAGGING.encode(TAGGING.decode(path.tags), 40) == list(path.tags)
 
     def test_nothing_gives_nothing(self) -> None:
         assert best_paths([], transitions(np.random.default_rng(0))) == []

@@ -22,6 +22,7 @@ from xinglin._cli.signing import (
     steps,
 )
 from xinglin._cli.standing import Standing, look_at_validators
+from xinglin._network.topology import TOPOLOGY_FILE
 from xinglin.canonical import JsonValue
 from xinglin.errors import ChainError, Unreachable, UsageError
 
@@ -501,4 +502,4 @@ def _engine_in(folder: Path, asked: str) -> str:
     if (folder / "network.toml").exists():
         return open_network(folder / "network.toml").engine
     # Its nodes are written down before it has a profile, and may run.
-    return "clique" if (folder / "nodes.json").exists() else asked
+    return "clique" if (folder / TOPOLOGY_FILE).exists() else asked

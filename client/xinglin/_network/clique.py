@@ -114,7 +114,8 @@ class Clique:
         program = find_geth()
         known = (folder / PROFILE_FILE).exists()
         if known:
-            self._require_stopped(folder)
+            for one in self.processes(folder):  # before anything of the network is touched
+                process.require_stopped(one)
         else:
             require_unused(folder, NAMES)
         try:
@@ -137,14 +138,6 @@ class Clique:
                 remove_nodes(folder, NAMES)
             raise
         return profile
-
-    def _require_stopped(self, folder: Path) -> None:
-        """Raise `UsageError` where a node runs, before anything of the network is touched."""
-        for one in self.processes(folder):
-            if one.alive:
-                raise UsageError(
-                    f"already running as process {one.pid} in {one.folder}; stop it first"
-                )
 
     def _make(
         self, folder: Path, program: str, options: NetworkOptions, progress: Progress

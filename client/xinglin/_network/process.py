@@ -61,8 +61,8 @@ def start(
     """
     folder.mkdir(parents=True, exist_ok=True)
     running = find(folder)
-    if running is not None and running.alive:
-        raise UsageError(f"already running as process {running.pid} in {folder}; stop it first")
+    if running is not None:
+        require_stopped(running)
     with _undisturbed(), (folder / LOG_FILE).open("ab") as log:
         try:
             child = subprocess.Popen(
@@ -144,6 +144,14 @@ def pause(process: Process) -> None:
 def resume(process: Process) -> None:
     """Let a paused process run on."""
     _signal(process.pid, signal.SIGCONT)
+
+
+def require_stopped(process: Process) -> None:
+    """Raise `UsageError` where a process still runs."""
+    if process.alive:
+        raise UsageError(
+            f"already running as process {process.pid} in {process.folder}; stop it first"
+        )
 
 
 def require_alive(process: Process, name: str) -> None:
