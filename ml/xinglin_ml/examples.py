@@ -60,6 +60,9 @@ class CorpusUse:
     repeats: int = 1
     """How often an epoch passes over it."""
 
+    taught: float = 0.5
+    """Where there are teachers, the share of what they say in place of the annotation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -82,6 +85,9 @@ class Window:
     tags: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     weights: dict[str, float] = field(default_factory=dict[str, float])
     subtypes: NDArray[np.int64] | None = None
+    taught_share: float = 0.0
+    taught: Mapping[str, NDArray[np.float16]] | None = None
+    """What teachers say: (T, K) scores for each head."""
 
 
 def diagnostic(document: Document, corpus: str) -> Document:
@@ -205,7 +211,7 @@ def cut(
         for start, end in windows(document.text):
             ids = vocabulary.encode(document.text[start:end])
             features = np.rint(chosen.features(normal[start:end]) * SCALE).astype(np.uint8)
-            window = Window(ids, vocabulary.bigrams(ids), features)
+            window = Window(ids, vocabulary.bigrams(ids), features, taught_share=use.taught)
             for head, documents in source.by_head.items():
                 spans = [
                     Span(s.start - start, s.end - start, s.label, s.subtype)

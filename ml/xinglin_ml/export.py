@@ -20,28 +20,15 @@ import torch
 
 from xinglin_ml.configuration import cache_folder
 from xinglin_ml.errors import WeightsError
+from xinglin_ml.finished import tagger_of
 from xinglin_ml.graph import OPSET, int8_graph
-from xinglin_ml.model import Shape, Tagger
+from xinglin_ml.model import Tagger
 from xinglin_ml.provenance import CARD, DECODING, LEXICON, MODEL, VOCABULARY, write_manifest
 from xinglin_ml.schema import SCHEMES, SUBTYPES
 from xinglin_ml.tagging import Tagging
 
 WEIGHTS = Path(__file__).parent.parent / "xinglin_weights"
 """What ships is exported to the distribution beside this one."""
-
-
-def tagger_of(run: Path) -> Tagger:
-    """Return the model of a finished run with its averaged weights."""
-    state = torch.load(run / "state.pt", weights_only=True)
-    weights: dict[str, torch.Tensor] = state["average"]
-    heads = {
-        k.split(".")[1]: len(v)
-        for k, v in weights.items()
-        if k.startswith("heads.") and k.endswith("bias")
-    }
-    model = Tagger(Shape(**state["shape"]), heads)
-    model.load_state_dict(weights)
-    return model.eval()
 
 
 class _Flat(torch.nn.Module):

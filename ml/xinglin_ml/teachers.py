@@ -1,11 +1,13 @@
 """
-Raw modern text marked by finished runs together: the corpus `silver` of an experiment.
+Finished runs together as teachers: what they say of training text, and of raw text.
 
     python -m xinglin_ml.teachers --runs small-1 small-2 --characters 800000
 
-The runs' scores and transitions are averaged before the best path is sought, so one answer
-comes out that no single run gave. Nobody read it. The runs must have the same vocabulary and
-lexicon, that is the same pre-training and the same corpora.
+marks raw modern text: the corpus `silver` of an experiment. The runs' scores and transitions are
+averaged before the best path is sought, so one answer comes out that no single run gave. Nobody
+read it. An experiment that names `teachers` follows all that they hold possible instead of their
+best path alone (Hinton, Vinyals and Dean, 2015). The runs must have the same vocabulary and
+lexicon, that is the same corpora and names.
 """
 
 import argparse
@@ -24,13 +26,12 @@ from xinglin_ml.configuration import cache_folder, data_folder
 from xinglin_ml.corpora.raw import read_texts
 from xinglin_ml.decoding import Scores
 from xinglin_ml.errors import WeightsError
-from xinglin_ml.examples import SILVER
-from xinglin_ml.export import tagger_of
-from xinglin_ml.lexicon import Lexicon
+from xinglin_ml.examples import SILVER, Window
+from xinglin_ml.finished import reader_of, tagger_of
+from xinglin_ml.lexicon import SCALE, Lexicon
 from xinglin_ml.provenance import LEXICON, VOCABULARY
 from xinglin_ml.reading import Reader
 from xinglin_ml.silver import MODERN
-from xinglin_ml.train import reader_of
 
 AT_ONCE = 100
 """Texts that are read under one scheme before the next scheme has its turn."""
@@ -45,9 +46,7 @@ def together(runs: Sequence[Path]) -> Reader:
 
     Raises `WeightsError` where their vocabularies or lexicons differ.
     """
-    for name in (VOCABULARY, LEXICON):
-        if len({Digest.of((run / name).read_bytes()) for run in runs}) > 1:
-            raise WeightsError(f"the runs differ in {name}")
+    _require_alike(runs, (runs[0] / VOCABULARY).read_bytes(), (runs[0] / LEXICON).read_bytes())
     vocabulary = Vocabulary.from_json((runs[0] / VOCABULARY).read_bytes())
     lexicon = Lexicon.from_json((runs[0] / LEXICON).read_bytes())
     readers = [reader_of(tagger_of(run), vocabulary, lexicon) for run in runs]
@@ -72,6 +71,38 @@ def together(runs: Sequence[Path]) -> Reader:
         for head in readers[0].transitions
     }
     return Reader(vocabulary, lexicon, readers[0].taggings, transitions, scorer)
+
+
+def _require_alike(runs: Sequence[Path], vocabulary: bytes, lexicon: bytes) -> None:
+    for name, wanted in ((VOCABULARY, vocabulary), (LEXICON, lexicon)):
+        if any(Digest.of((run / name).read_bytes()) != Digest.of(wanted) for run in runs):
+            raise WeightsError(f"the runs differ in {name}")
+
+
+def teach(
+    windows: Sequence[Window], runs: Sequence[Path], *, vocabulary: bytes, lexicon: bytes
+) -> Mapping[str, torch.Tensor]:
+    """
+    Write into each window what the runs' mean says of it, and return their mean transitions.
+
+    They see what a learner sees: features out of fold. Raises `WeightsError` where the
+    vocabulary or the lexicon of a run is not the one given.
+    """
+    _require_alike(runs, vocabulary, lexicon)
+    models = [tagger_of(run) for run in runs]
+    with torch.no_grad():
+        for window in windows:
+            features = torch.from_numpy(window.features.astype(np.float32) / SCALE)[None]
+            ids, pairs = (torch.from_numpy(x)[None] for x in (window.ids, window.bigrams))
+            each = [model(ids, pairs, features, None) for model in models]
+            window.taught = {
+                head: torch.stack([one[head][0] for one in each]).mean(0).half().numpy()
+                for head in models[0].transitions
+            }
+    return {
+        head: torch.stack([model.transitions[head].detach() for model in models]).mean(0)
+        for head in models[0].transitions
+    }
 
 
 def chosen(texts: Iterable[str], characters: int) -> Iterator[str]:

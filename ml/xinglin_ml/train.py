@@ -23,7 +23,6 @@ from torch.nn import functional
 from xinglin_ml import crf
 from xinglin_ml.annotation import Document
 from xinglin_ml.characters import MASK, NO_BIGRAM, PADDING, Vocabulary
-from xinglin_ml.decoding import Scores
 from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.evaluate import report
 from xinglin_ml.examples import (
@@ -38,13 +37,15 @@ from xinglin_ml.examples import (
     read,
     read_silver,
 )
-from xinglin_ml.lexicon import PLACES, SCALE, FoldedLexicon, Lexicon
+from xinglin_ml.finished import reader_of
+from xinglin_ml.lexicon import PLACES, SCALE, FoldedLexicon
 from xinglin_ml.model import Shape, Tagger
 from xinglin_ml.optimiser import Average
 from xinglin_ml.pretrain import save_whole
 from xinglin_ml.reading import SUBTYPE_HEAD, Reader
 from xinglin_ml.schema import SCHEMES, SUBTYPES
 from xinglin_ml.tagging import Tagging
+from xinglin_ml.teachers import teach
 
 SAVE_EVERY_SECONDS = 120
 """How much work a kill may cost."""
@@ -103,6 +104,12 @@ class Training:
 
     warm_up: int = 60
 
+    teachers: tuple[str, ...] = ()
+    """Finished runs, of the same corpora and names, whose mean is followed too."""
+
+    unmarked: float = 0.3
+    """What teachers say of a text under a scheme that it was not annotated in counts so much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -149,6 +156,14 @@ class Trainer:
             made = list(cut(source, self.vocabulary, self.lexicon, out_of_fold=True))
             self.windows += made * source.use.repeats
         self.heads = sorted({h for s in self.sources for h in s.by_head})
+        self.taught: Mapping[str, Tensor] = {}
+        if config.teachers:
+            self.taught = teach(
+                list({id(w): w for w in self.windows}.values()),
+                [cache / name for name in config.teachers],
+                vocabulary=self.vocabulary.to_json(),
+                lexicon=self.lexicon.full.to_json(),
+            )
         state = torch.load(pretrained / "state.pt", weights_only=True)
         self.shape = Shape(**{**state["shape"], "features": self.lexicon.full.width})
         self.pretrained_tokens = state["step"]
@@ -285,9 +300,7 @@ class Trainer:
         outputs = self.model(ids, pairs, features, real)
         total = torch.zeros(())
         for head in self.heads:
-            rows = [i for i, w in enumerate(batch.windows) if head in w.tags]
-            if rows:
-                total = total + self._head_loss(batch, head, rows, outputs[head])
+            total = total + self._head_loss(batch, head, outputs[head])
         total = total + self.config.subtype_weight * self._subtype_loss(batch, outputs)
         total = total / real.sum()
         total.backward()  # type: ignore[no-untyped-call]
@@ -298,15 +311,39 @@ class Trainer:
         self.step += 1
         return float(total.detach())
 
-    def _head_loss(self, batch: Batch, head: str, rows: list[int], scores: Tensor) -> Tensor:
+    def _head_loss(self, batch: Batch, head: str, scores: Tensor) -> Tensor:
+        """Return the loss of the windows that are annotated in a scheme, or taught it."""
+        rows = [
+            i for i, w in enumerate(batch.windows) if head in w.tags or head in (w.taught or ())
+        ]
+        if not rows:
+            return torch.zeros(())
+        windows = [batch.windows[i] for i in rows]
         tags = np.zeros((len(rows), batch.length), dtype=np.int64)
-        for at, row in enumerate(rows):
-            found = batch.windows[row].tags[head]
+        for at, window in enumerate(windows):
+            found = window.tags.get(head, ())
             tags[at, : len(found)] = found
-        lengths = torch.tensor([len(batch.windows[r].ids) for r in rows])
-        weights = torch.tensor([batch.windows[r].weights[head] for r in rows])
+        lengths = torch.tensor([len(w.ids) for w in windows])
+        weights = torch.tensor([w.weights.get(head, self.config.unmarked) for w in windows])
+        wanted = self._wanted(windows, head, torch.from_numpy(tags), lengths, weights)
         transitions = crf.forbid(self.model.transitions[head], self.legal[head])
-        return crf.loss(scores[rows], transitions, torch.from_numpy(tags), lengths, weights)
+        return crf.loss(scores[rows], transitions, wanted, lengths, weights)
+
+    def _wanted(
+        self, windows: Sequence[Window], head: str, tags: Tensor, lengths: Tensor, weights: Tensor
+    ) -> crf.Counts:
+        """Return what was annotated, or what teachers hold possible, or some of both."""
+        count = Tagging(SCHEMES[head].labels).count
+        if head not in self.taught:
+            return crf.observed(tags, lengths, weights, count)
+        share = torch.tensor([w.taught_share if head in w.tags else 1.0 for w in windows])
+        said = np.zeros((*tags.shape, count), dtype=np.float32)
+        for at, window in enumerate(windows):
+            if window.taught is not None:
+                said[at, : len(window.ids)] = window.taught[head]
+        transitions = crf.forbid(self.taught[head], self.legal[head])
+        _, held = crf.expected(torch.from_numpy(said), transitions, lengths, weights * share)
+        return crf.observed(tags, lengths, weights * (1.0 - share), count) + held
 
     def _subtype_loss(self, batch: Batch, outputs: Mapping[str, Tensor]) -> Tensor:
         wanted = np.full((len(batch.windows), batch.length), NO_SUBTYPE, dtype=np.int64)
@@ -388,18 +425,3 @@ class Trainer:
                 labels=SCHEMES[head].labels,
             )
         return found
-
-
-def reader_of(model: Tagger, vocabulary: Vocabulary, lexicon: Lexicon) -> Reader:
-    """Return a reader that scores with torch."""
-
-    def scorer(ids: Any, pairs: Any, features: Any) -> Mapping[str, Scores]:
-        with torch.no_grad():
-            outputs = model(*(torch.from_numpy(x)[None] for x in (ids, pairs, features)), None)
-        return {name: value[0].numpy() for name, value in outputs.items()}
-
-    taggings = {h: Tagging(SCHEMES[h].labels) for h in model.transitions if h in SCHEMES}
-    transitions = {
-        h: crf.forbid(model.transitions[h].detach(), t.legal()).numpy() for h, t in taggings.items()
-    }
-    return Reader(vocabulary, lexicon, taggings, transitions, scorer)

@@ -86,17 +86,42 @@ class TestLoss:
         default = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:
-            weights = torch.tensor([1.0, 0.5])
+            weights, lengths = torch.tensor([1.0, 0.5]), torch.tensor([4, 4])
+            wanted = crf.observed(torch.tensor(gold), lengths, weights, TAGGING.count)
 
             def loss(s: Any, m: Any) -> Any:
-                return crf.loss(
-                    s,
-                    crf.forbid(m, TAGGING.legal()),
-                    torch.tensor(gold),
-                    torch.tensor([4, 4]),
-                    weights,
-                )
+                return crf.loss(s, crf.forbid(m, TAGGING.legal()), wanted, lengths, weights)
 
             assert torch.autograd.gradcheck(loss, (scores, moves))
         finally:
             torch.set_default_dtype(default)
+
+    def test_what_is_expected_is_what_every_path_holds(self) -> None:
+        torch = pytest.importorskip("torch")
+        from xinglin_ml import crf
+
+        rng = np.random.default_rng(5)
+        scores, moves = random_scores(rng, 3), transitions(rng)
+        filled = np.stack([np.pad(scores, ((0, 2), (0, 0))), random_scores(rng, 5)])
+        lengths, weights = torch.tensor([3, 5]), torch.tensor([1.0, 0.0])
+        _, held = crf.expected(torch.tensor(filled), torch.tensor(moves), lengths, weights)
+        _, marginal = by_enumeration(scores, moves)
+        assert held.places[0, :3].numpy() == pytest.approx(marginal, abs=1e-5)
+        assert not held.places[0, 3:].any()
+        assert not held.places[1].any()
+        assert float(held.moves.sum()) == pytest.approx(3 + 1, abs=1e-4)
+
+    def test_a_field_learns_another_only_until_they_are_alike(self) -> None:
+        torch = pytest.importorskip("torch")
+        from xinglin_ml import crf
+
+        rng = np.random.default_rng(6)
+        scores, moves = torch.tensor(random_scores(rng, 4))[None], torch.tensor(transitions(rng))
+        lengths, weights = torch.tensor([4]), torch.tensor([1.0])
+        _, wanted = crf.expected(scores, moves, lengths, weights)
+        for shift, moved in ((0.0, False), (1.0, True)):
+            mine = scores.clone()
+            mine[0, 1, 0] += shift
+            mine.requires_grad_()
+            crf.loss(mine, moves, wanted, lengths, weights).backward()
+            assert bool(mine.grad.abs().max() > 1e-4) is moved

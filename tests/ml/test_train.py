@@ -12,11 +12,12 @@ from xinglin_ml.annotation import line_of  # noqa: E402  torch is asked for abov
 from xinglin_ml.configuration import load  # noqa: E402
 from xinglin_ml.errors import ConfigurationError, WeightsError  # noqa: E402
 from xinglin_ml.experiment import run  # noqa: E402
-from xinglin_ml.export import export, tagger_of  # noqa: E402
+from xinglin_ml.export import export  # noqa: E402
+from xinglin_ml.finished import reader_of, tagger_of  # noqa: E402
 from xinglin_ml.predict import load_model  # noqa: E402
 from xinglin_ml.pretrain import Pretraining, Run, _prepared, rate_at, save_whole  # noqa: E402
 from xinglin_ml.teachers import chosen, mark, together  # noqa: E402
-from xinglin_ml.train import Trainer, Training, reader_of  # noqa: E402
+from xinglin_ml.train import Trainer, Training  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "ml" / "xinglin_ml" / "configs"
 
@@ -195,9 +196,10 @@ class TestTeachers:
     def test_what_two_mark_trains_a_third_and_is_not_in_its_lexicon(
         self, tiny: Path, teachers: list[Path]
     ) -> None:
-        (tiny / "cache" / "silver").mkdir()
+        shutil.rmtree(tiny / "cache" / "silver", ignore_errors=True)
         with pytest.raises(ConfigurationError, match="no marked texts"):
             self._taught(tiny)
+        (tiny / "cache" / "silver").mkdir()
         texts = ["头痛三天，大黄治之", "腰酸三天，杜仲治之"]
         marked = list(mark(together(teachers), texts))
         assert [d.text for s, d in marked if s == "diagnostic"] == texts
@@ -218,6 +220,37 @@ class TestTeachers:
         (other / "lexicon.json").write_bytes(b"{}")
         with pytest.raises(WeightsError, match="lexicon"):
             together([teachers[0], other])
+
+    def test_a_learner_follows_its_teachers_where_nothing_was_annotated(
+        self, tiny: Path, teachers: list[Path]
+    ) -> None:
+        both = 'heads = ["tcm_literature", "diagnostic"]'
+        assert both in TRAIN
+        text = TRAIN.replace(both, 'heads = ["tcm_literature"]')
+        (tiny / "cache" / "silver").mkdir(exist_ok=True)
+        blank = {"id": "silver-0", "text": "今天很好", "spans": []}
+        for scheme in ("tcm_literature", "diagnostic"):
+            line = json.dumps(blank, ensure_ascii=False)
+            (tiny / "cache" / "silver" / f"{scheme}.jsonl").write_text(f"{line}\n")
+        silver = f'[[corpora]]\nname = "silver"\n{both}\n'
+        found = []
+        for name, more in (("alone", ""), ("led", 'teachers = ["teacher-1", "teacher-2"]\n')):
+            config = more + text.replace("tiny-run", name) + silver
+            (tiny / "led.toml").write_text(config)
+            folder = run(tiny / "led.toml", data=tiny, cache=tiny / "cache")
+            reader = together([folder])
+            found.append([s.key for s in reader.read(["头痛三天，川芎治之"], "diagnostic")[0]])
+        assert found == [[], [(0, 2, "症状"), (5, 7, "治疗")]]
+
+    def test_teachers_of_another_lexicon_teach_nobody(
+        self, tiny: Path, teachers: list[Path]
+    ) -> None:
+        text = 'teachers = ["teacher-1"]\n' + TRAIN.replace("tiny-run", "other-names")
+        names = 'names = ["herb"]\n'
+        (tiny / "other.toml").write_text(names + text)
+        config, _ = load(tiny / "other.toml", Training)
+        with pytest.raises(WeightsError, match="lexicon"):
+            Trainer(config, tiny, tiny / "cache")
 
     def _taught(self, tiny: Path) -> Trainer:
         silver = '[[corpora]]\nname = "silver"\nheads = ["tcm_literature", "diagnostic"]\n'
