@@ -86,7 +86,7 @@ _EDGE_PUNCTUATION: Final = frozenset("，。；：、！？,.;:!?（）()“”\
 TEST_EVERY: Final = 3
 """A note whose number this divides is test: a third of the notes."""
 
-TRAINING_ONLY: Final = ("q", "r", "v", "w", "x", "y")
+TRAINING_ONLY: Final = ("q", "r", "u", "v", "w", "x", "y", "z")
 """The letters of notes that were written for training alone, after the test part was closed."""
 
 

@@ -27,10 +27,12 @@ SOURCES: Final[dict[Kind, tuple[str, ...]]] = {
     "supplement": (
         "supplement.txt",
         "supplement_care.txt",
+        "supplement_habit.txt",
         "supplement_leaflet.txt",
         "supplement_mixed.txt",
         "supplement_prevention.txt",
         "supplement_public.txt",
+        "supplement_shield.txt",
     ),
 }
 """The files of each kind."""
