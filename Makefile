@@ -15,7 +15,7 @@ demo: ## one record's whole life, on a chain of its own (RECORDS=FILE, KEEP=1, E
 test: ## everything that must hold: contracts, then Python
 	@$(PYTHON) scripts/setup.py test
 	$(HARDHAT) test
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: ## format, lint, types, import contracts, documents
 	@$(PYTHON) scripts/setup.py test

@@ -26,7 +26,7 @@ class Stage:
     telling: Telling
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     try:
         find_anvil()
@@ -43,7 +43,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(world, filed, telling)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def granted(stage: Stage) -> Granted:
     """Two grants, given on the chain."""
     return consent.give(stage.world, stage.filed, stage.telling)

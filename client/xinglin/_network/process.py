@@ -7,6 +7,7 @@ system gave to another program is never signalled) and `output.log`.
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -161,13 +162,26 @@ def require_alive(process: Process, name: str) -> None:
         raise Unreachable(f"{name} ended at once: {process.log_tail or 'it wrote nothing'}")
 
 
+_PORTS = range(10_240, 32_768)
+"""Neither well known nor, on Linux, given to outgoing connections."""
+
+_given: set[int] = set()
+
+
 def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago, each another."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+    """
+    Return ports that are free now, none of which this program was given before.
+
+    They lie below those that the kernel gives to outgoing connections, which would take one
+    of its own choice before a server that was told of it has begun to listen.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.choice(_PORTS)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            found.append(port)
+    return found
 
 
 def is_free(port: int) -> bool:

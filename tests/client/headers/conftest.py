@@ -12,7 +12,7 @@ _SHARED = Path(os.environ.get("XINGLIN_SHARED") or Path(__file__).parents[4] / "
 VECTORS = _SHARED / "vectors" / "qbft" / "qbft-headers.json"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def vectors() -> dict[str, Any]:
     if not VECTORS.is_file():
         pytest.skip(f"the published QBFT vectors are not at {VECTORS}")

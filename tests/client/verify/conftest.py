@@ -341,7 +341,7 @@ class World:
         return BundledGrant(id=grant, terms=terms.decode(), state=state)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Three founding hospitals on an Anvil of their own."""
     try:

@@ -107,7 +107,7 @@ def running_chain(folder: Path, hospitals: int) -> Iterator[Chain]:
         engine.down(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     with running_chain(tmp_path_factory.mktemp("chain"), HOSPITALS) as made:
         yield made
