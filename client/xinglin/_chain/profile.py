@@ -188,3 +188,15 @@ def finalized_block(profile: NetworkProfile, head: int) -> int:
     if profile.finality.rule is FinalityRule.IMMEDIATE:
         return head
     return max(0, head - profile.finality.depth)
+
+
+def safe_depth(validators: int) -> int:
+    """
+    Return how deep a block must lie where one of so many validators seals each (Clique).
+
+    floor(n / 2) + 1: the sealers of as many blocks in a row are more than half, and a minority
+    that is cut off seals one fewer and no more. A profile is made with the founders' number;
+    validators who are voted in later may need more, which `network status` says, and below
+    which a verifier does not go.
+    """
+    return validators // 2 + 1

@@ -1,6 +1,9 @@
-"""`xinglin verify`: hold a bundle against a trust root, offline."""
+"""`xinglin verify`: hold a bundle against a trust root, offline unless told otherwise."""
 
+import itertools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +12,8 @@ import typer
 
 from xinglin._cli import output
 from xinglin.bundle import Bundle, read_bundle
-from xinglin.errors import CheckpointError, UsageError
+from xinglin.errors import CheckpointError, EvidenceError, UsageError
+from xinglin.headers import header
 from xinglin.names import Member
 from xinglin.trust import TrustRoot, read_trust
 from xinglin.verify import (
@@ -48,9 +52,26 @@ def verify(
     sealed: Annotated[
         bool,
         typer.Option(
-            "--sealed", help="Refuse evidence that does not reach the trust root's block."
+            "--sealed",
+            help="Refuse evidence that does not reach the trust root's block, on a development "
+            "chain too.",
         ),
     ] = False,
+    unsealed: Annotated[
+        bool,
+        typer.Option(
+            "--unsealed",
+            help="Accept a bundle without headers as it is: whoever made it can have made up "
+            "what the chain says in it.",
+        ),
+    ] = False,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="A profile, network.toml: follow the headers from its nodes, in place of the "
+            "bundle's. No node is believed."
+        ),
+    ] = None,
     approved_model: Annotated[
         bool,
         typer.Option("--approved-model", help="Refuse inferences by models not then approved."),
@@ -67,18 +88,60 @@ def verify(
     """
     Check a bundle against a trust root. Asks no server and no chain.
 
-    Exit codes: 0 verified, 1 refused (or no bundle at all), 2 no trust root to check against.
+    A bundle of a long chain brings no headers. With --network they are read from nodes and
+    followed, one request a block; without, such a bundle is refused.
+
+    Exit codes: 0 verified, 1 refused (or no bundle at all), 2 no trust root to check against,
+    3 no node of --network can be asked.
 
     Example: xinglin verify entry.xinglin.json --trust trust.json --type record
     """
+    if unsealed and (sealed or network is not None):
+        raise UsageError("expected --unsealed without --sealed and --network")
     read = read_bundle(output.read_file(bundle))
     root = find_trust(trust)
-    verified = verify_bundle(
-        read if receipt is None else _with_receipt(read, output.read_file(receipt)),
-        trust=root,
-        policy=_policy(type, member, in_time=in_time, sealed=sealed, approved_model=approved_model),
-    )
+    with _headers_from(network, read, root, as_json=as_json) as headers:
+        verified = verify_bundle(
+            read if receipt is None else _with_receipt(read, output.read_file(receipt)),
+            trust=root,
+            policy=_policy(
+                type, member, in_time=in_time, sealed=sealed, approved_model=approved_model
+            ),
+            headers=headers,
+        )
+    if not (verified.reach.sealed or unsealed or root.engine == "anvil"):
+        raise EvidenceError(
+            f"{verified.reach.sentence}; follow them with --network PROFILE, or accept it as it "
+            "is with --unsealed"
+        )
     output.result(verified.to_json(), _lines(verified, read, root), as_json=as_json)
+
+
+@contextmanager
+def _headers_from(
+    network: Path | None, bundle: Bundle, trust: TrustRoot, *, as_json: bool
+) -> Iterator[Iterator[bytes] | None]:
+    """Headers from the trust root's block on, each asked for when it is followed."""
+    if network is None:
+        yield None
+        return
+    from xinglin._chain.evidence import header_rlp
+    from xinglin._cli.signing import open_network, open_pool
+
+    first = trust.checkpoint.number if trust.checkpoint is not None else 0
+    last = header.parse(bundle.evidence.header).number + trust.finality.depth
+    with (
+        open_pool(open_network(network), contracts=False) as pool,
+        output.progress(as_json=as_json) as shown,
+    ):
+        task = shown.add_task("following headers", total=max(0, last + 1 - first))
+
+        def read() -> Iterator[bytes]:
+            for number in itertools.count(first):
+                yield header_rlp(pool, pool.block(number))
+                shown.advance(task)
+
+        yield read()
 
 
 def _with_receipt(bundle: Bundle, kept: bytes) -> Bundle:
@@ -149,6 +212,8 @@ def _lines(verified: Verified, bundle: Bundle, trust: TrustRoot) -> list[str]:
         lines.append(f"  grant: {verified.grant_end} at the evidence's block")
     if verified.model_status != "none":
         lines.append(f"  model: {verified.model_status} when the inference was made")
+    if not verified.reach.sealed and trust.engine != "anvil":
+        lines.append("  note: whoever made the bundle can have made up what the chain says in it")
     if bundle.trust != trust.digest:
         lines.append("  note: the bundle was made for another trust root of this network")
     return lines

@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile
+from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile, safe_depth
 from xinglin._chain.rpc import data
 from xinglin._network import process
 from xinglin._network.engine import FUNDED_WEI, NetworkOptions, Progress, silent
@@ -297,7 +297,7 @@ def _profile(nodes: tuple[CliqueNode, ...], options: NetworkOptions) -> NetworkP
         block_period=options.block_period or BLOCK_PERIOD,
         # A minority that is cut off can seal floor(n/2) blocks and no more (EIP-225): what
         # has one more on top was seen by a majority.
-        finality=Finality(FinalityRule.DEPTH, len(validators) // 2 + 1),
+        finality=Finality(FinalityRule.DEPTH, safe_depth(len(validators))),
         fee=options.fee,
         epoch_length=EPOCH_LENGTH,
         validators=validators,

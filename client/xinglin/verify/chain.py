@@ -4,10 +4,11 @@ Steps 2 and 3: the header, and the contract state proven against it.
 Nothing here asks an RPC endpoint. What a bundle does not prove is `EvidenceError`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Self
 
 from xinglin import headers, storage
+from xinglin._chain.profile import safe_depth
 from xinglin.bundle import Evidence, StateProof
 from xinglin.document import hex0x
 from xinglin.errors import EvidenceError, StateProofError, TrustError
@@ -41,16 +42,19 @@ class ProvenChain:
         self.reach = reach
 
     @classmethod
-    def prove(cls, trust: TrustRoot, evidence: Evidence) -> Self:
+    def prove(
+        cls, trust: TrustRoot, evidence: Evidence, followed: Iterable[bytes] | None = None
+    ) -> Self:
         """
         Check the header and every proof of `evidence`.
 
-        Raises `HeaderError`, `StateProofError`, `EvidenceError` or `TrustError`.
+        `followed` are headers from elsewhere, to follow in place of the evidence's. Raises
+        `HeaderError`, `StateProofError`, `EvidenceError` or `TrustError`.
         """
         if evidence.engine != trust.engine:
             raise TrustError(f"expected the engine {trust.engine}, got {evidence.engine}")
         block = header.parse(evidence.header)
-        reach = _follow(trust, evidence)
+        reach = _follow(trust, evidence, followed)
         words = _prove_words(trust, block, evidence.proofs)
 
         def read(place: Place) -> bytes:
@@ -114,25 +118,66 @@ class ProvenChain:
         return length
 
 
-def _follow(trust: TrustRoot, evidence: Evidence) -> Reach:
-    """Step 2: from the trust root's block to the evidence's header, by its seals."""
+def _follow(trust: TrustRoot, evidence: Evidence, given: Iterable[bytes] | None) -> Reach:
+    """
+    Step 2: from the trust root's block to the evidence's header, by its seals.
+
+    Of the evidence's own headers every one is followed, of those that are given only as many
+    as it takes. Blocks are compared by their hashes, which cover state and time: on QBFT one
+    block has several good headers, with other seals.
+    """
     if trust.engine == "anvil":
         return Reach(False, headers.DEVELOPMENT)
-    if not evidence.headers:
+    if given is None and not evidence.headers:
         return Reach(False, "the bundle brings no headers: who sealed its block is not evidenced")
-    followed = [_start(trust, evidence.headers[0])]
-    for rlp in evidence.headers[1:]:
-        followed.append(followed[-1].follow(rlp))
-    if evidence.header not in evidence.headers:
+    block = header.parse(evidence.header)
+    block_hash = block.block_hash
+    view_hash = header.parse(evidence.view).block_hash if evidence.view is not None else None
+    seen = view_hash is None
+    at: headers.View | None = None
+    above: list[headers.View] = []
+    for newest in _views(trust, evidence.headers if given is None else given):
+        seen = seen or newest.block_hash == view_hash
+        if at is not None:
+            above.append(newest)
+        elif newest.block_hash == block_hash:
+            at = newest
+        elif newest.number >= block.number:
+            break
+        if given is not None and at is not None and len(above) >= _depth(trust, at):
+            break
+    if at is None:
         raise EvidenceError("the headers do not lead to the block whose state is proven")
-    at = evidence.headers.index(evidence.header)
-    above = followed[at + 1 :]
-    if len(above) < trust.finality.depth:
+    if len(above) < _depth(trust, at):
         raise EvidenceError(
-            f"expected {trust.finality.depth} blocks on block {followed[at].number}, "
-            f"got {len(above)}: it is not final"
+            f"expected {_depth(trust, at)} blocks on block {at.number}, sealed by one of "
+            f"{len(at.sealers)} validators, got {len(above)}: it is not final"
         )
-    return Reach(True, headers.describe(followed[at], above))
+    if not seen:
+        raise EvidenceError("the view's block is not among those followed from the trust root")
+    return Reach(True, headers.describe(at, above))
+
+
+def _depth(trust: TrustRoot, at: headers.View) -> int:
+    """Blocks that must stand on `at`: the trust root's word, and more where the set has grown."""
+    if trust.finality.rule == "immediate":
+        return 0
+    # The block's own seal counts as well.
+    return max(trust.finality.depth, safe_depth(len(at.sealers)) - 1)
+
+
+def _views(trust: TrustRoot, chain: Iterable[bytes]) -> Iterator[headers.View]:
+    """Every view from the trust root's block on; headers of blocks before it are passed over."""
+    begins = trust.checkpoint.number if trust.checkpoint is not None else 0
+    view: headers.View | None = None
+    for rlp in chain:
+        if view is not None:
+            view = view.follow(rlp)
+        elif begins and header.parse(rlp).number < begins:
+            continue
+        else:
+            view = _start(trust, rlp)
+        yield view
 
 
 def _start(trust: TrustRoot, first: bytes) -> headers.View:

@@ -1,6 +1,6 @@
 """The steps in their order. What each prevents is said in `xinglin.verify`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from xinglin.bundle import Bundle, Part
 from xinglin.errors import EvidenceError, TrustError
@@ -20,9 +20,18 @@ MAX_GAP = 90 * 86_400
 """Seconds from a claim to its anchor beyond which a signer who left is no longer believed."""
 
 
-def verify_bundle(bundle: Bundle, *, trust: TrustRoot, policy: Policy) -> Verified:
+def verify_bundle(
+    bundle: Bundle,
+    *,
+    trust: TrustRoot,
+    policy: Policy,
+    headers: Iterable[bytes] | None = None,
+) -> Verified:
     """
     Check `bundle` against `trust`, and what it says against `policy`.
+
+    `headers` are followed in place of the bundle's, for one that brings none: RLP, from the
+    trust root's block on, from anywhere (nobody is believed), and read no further than it takes.
 
     Raises `VerificationError` (of the kind that names the step) or, for a release that a
     grant did not allow, `ConsentError`. Returns what was verified.
@@ -31,7 +40,7 @@ def verify_bundle(bundle: Bundle, *, trust: TrustRoot, policy: Policy) -> Verifi
     _check_network(bundle, trust)
 
     # 2. and 3. Header, contracts, state.
-    chain = ProvenChain.prove(trust, bundle.evidence)
+    chain = ProvenChain.prove(trust, bundle.evidence, headers)
 
     # 4. to 9.
     verified = _judge(bundle, trust, chain)

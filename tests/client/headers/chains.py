@@ -113,10 +113,12 @@ class QbftDraft:
 class QbftChain:
     """Writes a QBFT chain. The set of validators is stated by the test, not computed."""
 
-    def __init__(self, keys: Sequence[Key], tail: tuple[bytes | int, ...] = ()) -> None:
+    def __init__(
+        self, keys: Sequence[Key], tail: tuple[bytes | int, ...] = (), *, start_time: int = START
+    ) -> None:
         self.keys = list(keys)
         self.tail = tail
-        start = Draft(mix_hash=qbft.MIX_HASH, tail=tail)
+        start = Draft(mix_hash=qbft.MIX_HASH, tail=tail, timestamp=start_time)
         draft = QbftDraft(start, [key.account for key in self.keys])
         self.genesis = draft.sealed([], seals=[])
         self._header, self._hash = start, keccak(self.genesis)
