@@ -12,9 +12,10 @@ The steps, each with the attack that it prevents. The code carries the same numb
 
 1. The bundle is of the trust root's network, and its origin names a log there:
    else a true bundle of another network passes for one of ours.
-2. The evidence's header is hashed, and followed from the trust root's block where headers
-   are there: else any header could be made up. On a development chain this link is
-   reported as not evidenced.
+2. The evidence's header is hashed, and followed from the trust root's block by the bundle's
+   headers, or by those that the caller brings: else any header could be made up. Where there
+   are none, and on a development chain, this link is reported as not evidenced;
+   `SealedFromTrust` refuses it, as the command does unless it is told otherwise.
 3. Each contract's account, with its code hash, is proven against the header's state root:
    else other code at another address could say anything.
 4. The anchored size is proven in CheckpointRegistry's storage: else a root never anchored.
