@@ -6,6 +6,7 @@ that no code above asks which engine runs. `xinglin._network.profile` reads and 
 the TOML form (docs/spec/network.md).
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
@@ -121,7 +122,7 @@ class NetworkProfile:
     """Hash of block 0, 32 bytes."""
 
     rpc: tuple[str, ...]
-    """Addresses of JSON-RPC nodes, the preferred one first."""
+    """Addresses of JSON-RPC nodes, each once, the preferred one first."""
 
     block_period: int
     """Seconds between blocks when there is work."""
@@ -150,6 +151,11 @@ class NetworkProfile:
     def __post_init__(self) -> None:
         if not self.rpc:
             raise UsageError("expected at least one RPC address in the profile, got none")
+        # One node that is listed twice would agree with itself (I4, I5).
+        written = Counter(url.rstrip("/").lower() for url in self.rpc)
+        for url, times in written.items():
+            if times > 1:
+                raise UsageError(f"expected each RPC address once, got {url} {times} times")
         if len(self.genesis) != 32:
             raise UsageError(f"expected a genesis hash of 32 bytes, got {len(self.genesis)}")
         if self.network_id is not None and len(self.network_id) != 16:

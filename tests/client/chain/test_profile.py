@@ -103,6 +103,7 @@ class TestProfileFile:
             ("0x52908400098527886E0F7030069857D2E4169EE7", "0x" + "ab" * 20, "checksum"),
             ('rpc = ["http://a.example", "http://b.example"]', "rpc = []", "RPC address"),
             ('rpc = ["http://a.example", "http://b.example"]', "rpc = [1]", "rpc"),
+            ('"http://b.example"', '"http://a.example/"', "each RPC address once"),
             ("[contracts.models]", "[contracts.model]", "models"),
             ("[[members]]", "[members]", "members"),
             ("chain_id = 7", "chain_id = 7\nchain_id = 7", "TOML"),
@@ -130,6 +131,11 @@ class TestProfileFile:
         with pytest.raises(UsageError, match="cannot write"):
             save(PLAIN, place)
         assert list(tmp_path.iterdir()) == [place]
+
+    @pytest.mark.parametrize("again", ["http://a.example", "http://a.example/", "http://A.example"])
+    def test_i4_a_node_that_is_listed_twice_does_not_agree_with_itself(self, again: str) -> None:
+        with pytest.raises(UsageError, match=r"expected each RPC address once, got .* 2 times"):
+            replace(PLAIN, rpc=("http://a.example", "http://b.example", again))
 
     def test_a_network_without_contracts_says_how_to_deploy(self) -> None:
         with pytest.raises(UsageError, match="network deploy"):
