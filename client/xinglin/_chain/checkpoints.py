@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xinglin._chain.contract import BoundContract, Call, Log, word
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool, View, view_of
 from xinglin.errors import ChainError
 from xinglin.names import Generation, LeafHash, Member, NodeHash, RootHash, UnixTime
 from xinglin.storage import anchored_word
@@ -91,11 +91,10 @@ class Checkpoints:
         if size == 0:
             return NO_ANCHOR
         topics = (word(member), word(generation))
-        head = self._pool.head().number
-        for log in self._contract.logs("CheckpointAnchored", last=head, topics=topics):
+        head = self._pool.head()
+        for log in self._contract.logs("CheckpointAnchored", at=head, topics=topics):
             if log.fields["size"] == size:
-                root = RootHash(bytes(log.fields["root"]))
-                anchor = Anchor(root, self._pool.view_at(log.block).time, log.block)
+                anchor = self._anchor(log)
                 if anchor.stored == stored:
                     return anchor
         raise ChainError(f"expected the event that anchored size {size}, found none that fits")
@@ -130,26 +129,30 @@ class Checkpoints:
         Each is compared with what storage holds at the view, so that a node cannot invent one.
         """
         topics = (word(member), word(generation))
-        logs = self._contract.logs("CheckpointAnchored", first=first, last=at.number, topics=topics)
+        logs = self._contract.logs("CheckpointAnchored", first=first, at=at, topics=topics)
         return [self._from_log(member, generation, log, at) for log in logs]
 
     def _from_log(self, member: Member, generation: Generation, log: Log, at: View) -> Anchored:
-        size, root = int(log.fields["size"]), RootHash(bytes(log.fields["root"]))
-        anchor = Anchor(root, self._pool.view_at(log.block).time, log.block)
+        size, anchor = int(log.fields["size"]), self._anchor(log)
         if self.anchored(member, generation, size, at=at) != anchor.stored:
             raise ChainError(f"the event that size {size} was anchored is not what storage holds")
         return Anchored(size, anchor)
+
+    def _anchor(self, log: Log) -> Anchor:
+        # By hash: another node may have another block of that number.
+        block = view_of(self._pool.block(log.block_hash))
+        return Anchor(RootHash(bytes(log.fields["root"])), block.time, block.number)
 
     def covering(
         self, member: Member, generation: Generation, index: int, *, at: View
     ) -> Anchored | None:
         """Return the first checkpoint above `index`, or none where it is not anchored yet."""
         topics = (word(member), word(generation))
-        for log in self._contract.logs("CheckpointAnchored", last=at.number, topics=topics):
+        for log in self._contract.logs("CheckpointAnchored", at=at, topics=topics):
             if log.fields["size"] > index:
                 return self._from_log(member, generation, log, at)
         return None
 
-    def logs(self, *, first: int | None = None, last: int) -> list[Log]:
-        """Return every event of the registry, for indexers."""
-        return self._contract.all_logs(first=first, last=last)
+    def logs(self, *, first: int | None = None, at: View) -> list[Log]:
+        """Return every event of the registry up to the view, for indexers."""
+        return self._contract.all_logs(first=first, at=at)

@@ -79,9 +79,9 @@ class Consents:
             revoked_by=REVOKED_BY[by],
         )
 
-    def logs(self, *, first: int | None = None, last: int) -> list[Log]:
-        """Return every event of the registry, for indexers."""
-        return self._contract.all_logs(first=first, last=last)
+    def logs(self, *, first: int | None = None, at: View) -> list[Log]:
+        """Return every event of the registry up to the view, for indexers."""
+        return self._contract.all_logs(first=first, at=at)
 
 
 def _tuple(grant: Grant) -> tuple[object, ...]:

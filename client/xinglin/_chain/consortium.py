@@ -316,7 +316,7 @@ class Consortium:
 
     def proposals(self, *, at: View) -> list[ProposalRecord]:
         """Return every proposal made up to the view, oldest first."""
-        logs = self._contract.logs("ProposalMade", last=at.number)
+        logs = self._contract.logs("ProposalMade", at=at)
         found = [self.proposal(int(log.fields["proposal"]), at=at) for log in logs]
         return [proposal for proposal in found if proposal is not None]
 
@@ -350,17 +350,17 @@ class Consortium:
     def encryption_key(self, member: Member, *, at: View) -> bytes | None:
         """Return the HPKE public key in force, from the event that its digest was set by."""
         logs = self._contract.logs(
-            "EncryptionKeyChanged", last=at.number, topics=(member.to_bytes(32, "big"),)
+            "EncryptionKeyChanged", at=at, topics=(member.to_bytes(32, "big"),)
         )
         return bytes(logs[-1].fields["encryptionKey"]) if logs else None
 
-    def logs(self, *, first: int | None = None, last: int) -> list[Log]:
-        """Return every event of the consortium, for indexers."""
-        return self._contract.all_logs(first=first, last=last)
+    def logs(self, *, first: int | None = None, at: View) -> list[Log]:
+        """Return every event of the consortium up to the view, for indexers."""
+        return self._contract.all_logs(first=first, at=at)
 
-    def events(self, name: str, *, first: int | None = None, last: int) -> list[Log]:
-        """Return one kind of event, oldest first."""
-        return self._contract.logs(name, first=first, last=last)
+    def events(self, name: str, *, first: int | None = None, at: View) -> list[Log]:
+        """Return one kind of event up to the view, oldest first."""
+        return self._contract.logs(name, first=first, at=at)
 
     def _read(self, function: str, *arguments: object, at: View | None) -> Any:
         return self._contract.read(function, *arguments, at=at)[0]

@@ -65,20 +65,24 @@ class BoundContract:
         event: str,
         *,
         first: int | None = None,
-        last: int,
+        at: View,
         topics: tuple[bytes | None, ...] = (),
     ) -> list[Log]:
-        """Return one kind of event, oldest first, from the deployment on where `first` is none."""
+        """
+        Return one kind of event up to the view, oldest first.
+
+        From the deployment on where `first` is none. Raises as `RpcPool.logs`.
+        """
         described = self._interface.events[event]
         begin = self._since if first is None else max(first, self._since)
-        found = self.pool.logs(self.address, [described.topic, *topics], begin, last)
+        found = self.pool.logs(self.address, [described.topic, *topics], begin, at)
         return [_log(described, item) for item in found]
 
-    def all_logs(self, *, first: int | None = None, last: int) -> list[Log]:
-        """Return every kind of event of this contract, oldest first; for indexers."""
+    def all_logs(self, *, first: int | None = None, at: View) -> list[Log]:
+        """Return every kind of event of this contract up to the view, oldest first."""
         by_topic = {event.topic: event for event in self._interface.events.values()}
         begin = self._since if first is None else max(first, self._since)
-        found = self.pool.logs(self.address, [], begin, last)
+        found = self.pool.logs(self.address, [], begin, at)
         return [
             _log(by_topic[topic], item)
             for item in found

@@ -94,10 +94,10 @@ class Models:
 
     def all(self, *, at: View) -> list[ModelRecord]:
         """Return every model registered up to the view, oldest first."""
-        logs = self._contract.logs("ModelRegistered", last=at.number)
+        logs = self._contract.logs("ModelRegistered", at=at)
         digests = [Digest(bytes(log.fields["digest"])) for log in logs]
         return [found for digest in digests if (found := self.model(digest, at=at)) is not None]
 
-    def logs(self, *, first: int | None = None, last: int) -> list[Log]:
-        """Return every event of the registry, for indexers."""
-        return self._contract.all_logs(first=first, last=last)
+    def logs(self, *, first: int | None = None, at: View) -> list[Log]:
+        """Return every event of the registry up to the view, for indexers."""
+        return self._contract.all_logs(first=first, at=at)

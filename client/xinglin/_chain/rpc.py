@@ -14,6 +14,8 @@ What a pool promises:
 3. A read goes to the first good node, and on failure to the next. A revert is an answer,
    not a failure.
 4. A final view is one that as many nodes as asked for agree on, by number and hash.
+5. What is read of a view comes from a node whose chain has the view's block: state at the
+   block's hash, events and older blocks from one that has it before and after it answers.
 
 Safe to share between threads.
 """
@@ -279,17 +281,28 @@ class RpcPool:
             )
         return next(view for view in views if view.hash == best)
 
-    def view_at(self, number: int) -> View:
-        """Return block `number` of the best node's chain. Raises `ChainError` where unknown."""
-        return view_of(self.block(number))
+    def view_at(self, number: int, *, on: View | None = None) -> View:
+        """
+        Return block `number` of the best node's chain, or of the chain that has block `on`.
+
+        Raises `ChainError` where unknown.
+        """
+        return view_of(self.block(number, on=on))
+
+    def stands(self, number: int, block_hash: bytes, *, on: View) -> bool:
+        """Return whether the chain that has block `on` has this block too, below or above it."""
+        found = self.request("eth_getBlockByNumber", [hex(number), False], on=on)
+        return found is not None and data(_object(found).get("hash")) == block_hash
 
     # -- reads --------------------------------------------------------------------------
 
-    def request(self, method: str, params: Sequence[object]) -> object:
+    def request(self, method: str, params: Sequence[object], *, on: View | None = None) -> object:
         """
         Ask the first good node, and the next where it fails, refuses or knows nothing.
 
-        Nodes are never equally far: null from one may be a block that the next one has.
+        Nodes are never equally far: null from one may be a block that the next one has. With
+        `on` only those count whose chain has that block before and after they answer: where
+        the answer is a list, a node that is behind leaves out what it does not know.
         Returns none where all say null. Raises `ContractError` for a revert, the first
         node's `ChainError` where all refuse, and `Unreachable` where none answers.
         """
@@ -298,7 +311,7 @@ class RpcPool:
         unknown = False
         for node, _ in self._in_order():
             try:
-                answer = _ask(_provider(node), method, params)
+                answer = _ask_on(node, method, params, on)
                 if answer is not None:
                     return answer
                 unknown = True
@@ -333,12 +346,12 @@ class RpcPool:
                     self._states = self._judge()
         return answers
 
-    def block(self, which: int | bytes) -> Mapping[str, Any]:
+    def block(self, which: int | bytes, *, on: View | None = None) -> Mapping[str, Any]:
         """Return a block's fields by number or hash. Raises `ChainError` where unknown."""
         if isinstance(which, bytes):
-            found = self.request("eth_getBlockByHash", ["0x" + which.hex(), False])
+            found = self.request("eth_getBlockByHash", ["0x" + which.hex(), False], on=on)
         else:
-            found = self.request("eth_getBlockByNumber", [hex(which), False])
+            found = self.request("eth_getBlockByNumber", [hex(which), False], on=on)
         if found is None:
             shown = which.hex() if isinstance(which, bytes) else str(which)
             raise ChainError(f"expected block {shown}, the node has none")
@@ -358,20 +371,27 @@ class RpcPool:
         return data(self.request("eth_getCode", [address, block_parameter(at)]))
 
     def logs(
-        self, address: Address, topics: Sequence[bytes | None], first: int, last: int
+        self, address: Address, topics: Sequence[bytes | None], first: int, at: View
     ) -> list[Mapping[str, Any]]:
-        """Return the events of one contract in blocks `first` to `last`, both included."""
+        """
+        Return the events of one contract from block `first` up to the view, both included.
+
+        Raises `ChainError` where no node has the view's block.
+        """
         found: list[Mapping[str, Any]] = []
         encoded = [None if topic is None else "0x" + topic.hex() for topic in topics]
-        for start in range(first, last + 1, LOGS_RANGE):
-            end = min(last, start + LOGS_RANGE - 1)
+        for start in range(first, at.number + 1, LOGS_RANGE):
+            end = min(at.number, start + LOGS_RANGE - 1)
             asked = {
                 "address": address,
                 "topics": encoded,
                 "fromBlock": hex(start),
                 "toBlock": hex(end),
             }
-            answer = self.request("eth_getLogs", [asked])
+            # Beyond its head geth answers with what it has, and on a fork with its own.
+            answer = self.request("eth_getLogs", [asked], on=at)
+            if not isinstance(answer, list):
+                raise ChainError(f"expected a list of events, got {type(answer).__name__}")
             found.extend(_object(item) for item in cast(list[object], answer))
         return found
 
@@ -427,7 +447,10 @@ def quantity(value: object) -> int:
     """Parse a JSON-RPC quantity. Raises `ChainError`."""
     if not isinstance(value, str) or not value.startswith("0x"):
         raise ChainError(f"expected a hexadecimal quantity from the node, got {value!r:.40}")
-    return int(value, 16)
+    try:
+        return int(value, 16)
+    except ValueError as error:
+        raise ChainError("expected a hexadecimal quantity from the node, got other text") from error
 
 
 def data(value: object) -> bytes:
@@ -472,6 +495,28 @@ def _ask(provider: HTTPProvider, method: str, params: Sequence[object]) -> objec
     if "error" in answer:
         raise refusal(method, cast(object, answer["error"]))
     return cast(object, answer.get("result"))
+
+
+def _ask_on(node: _Node, method: str, params: Sequence[object], on: View | None) -> object:
+    """Ask one node. With `on`, raise `ChainError` unless it has that block all the while."""
+    if on is None:
+        return _ask(_provider(node), method, params)
+    # Before: a node that was behind could have caught up once it had answered. After: it could
+    # have left that chain.
+    _require(node, on)
+    answer = _ask(_provider(node), method, params)
+    _require(node, on)
+    return answer
+
+
+def _require(node: _Node, view: View) -> None:
+    # By number: by hash nodes also give blocks that their chain does not have.
+    found = _ask(_provider(node), "eth_getBlockByNumber", [hex(view.number), False])
+    if found is None or data(_object(found).get("hash")) != view.hash:
+        raise ChainError(
+            f"expected block {view.number} with hash {view.hash.hex()}, "
+            f"{node.url} has {'none' if found is None else 'another'}"
+        )
 
 
 def _object(value: object) -> Mapping[str, Any]:

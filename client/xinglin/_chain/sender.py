@@ -26,7 +26,7 @@ from eth_account.datastructures import SignedTransaction as EthSignedTransaction
 
 from xinglin._chain.contract import Call
 from xinglin._chain.profile import FeeRule
-from xinglin._chain.rpc import RpcPool, View, data, quantity, view_of
+from xinglin._chain.rpc import RpcPool, View, block_parameter, data, quantity, view_of
 from xinglin._chain.waiting import wait_for
 from xinglin.errors import ChainError, ContractError, TransactionLost, UsageError
 from xinglin.names import Address
@@ -291,22 +291,24 @@ def transaction_state(
     if any(isinstance(answer, dict) for answer in known):
         return PENDING
     final = pool.final_view(agree=1)
-    used = quantity(pool.request("eth_getTransactionCount", [sender, hex(final.number)]))
+    used = quantity(pool.request("eth_getTransactionCount", [sender, block_parameter(final)]))
     return TransactionState(Phase.LOST, superseded=used > nonce)
 
 
 def _mined(pool: RpcPool, receipt: dict[str, Any]) -> TransactionState:
     number, block_hash = quantity(receipt["blockNumber"]), data(receipt["blockHash"])
-    standing = pool.request("eth_getBlockByNumber", [hex(number), False])
+    final = pool.final_view(agree=1)
+    # What is final stands on the final view's chain, and not on the one of whoever is asked first.
+    on = final if number <= final.number else None
+    standing = pool.request("eth_getBlockByNumber", [hex(number), False], on=on)
     if standing is None:
         return PENDING
     view = view_of(cast(dict[str, Any], standing))
     if view.hash != block_hash:
         # Reorganised between two answers, or a fork's: it is in no block that stands.
         return PENDING
-    final = number <= pool.final_view(agree=1).number
     return TransactionState(
-        Phase.FINAL if final else Phase.MINED,
+        Phase.MINED if on is None else Phase.FINAL,
         view,
         succeeded=quantity(receipt["status"]) == 1,
         gas_used=quantity(receipt["gasUsed"]),

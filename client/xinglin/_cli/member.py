@@ -331,8 +331,8 @@ def _new_account(text: str) -> NewAccount:
 def _proposed(pool: RpcPool, consortium: Consortium, proposer: Address, block: View | None) -> int:
     """The number of the proposal that an account just made, from the block that holds it."""
     record = consortium.account(proposer)
-    number = block.number if block is not None else pool.head().number
-    for log in reversed(consortium.events("ProposalMade", first=number, last=number)):
+    at = block if block is not None else pool.head()
+    for log in reversed(consortium.events("ProposalMade", first=at.number, at=at)):
         if record is not None and log.fields["proposer"] == record.member:
             return int(log.fields["proposal"])
     raise UsageError("expected the proposal in its block, found none")

@@ -13,7 +13,7 @@ A step:
 
 import logging
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from xinglin._chain.checkpoints import Anchored, Checkpoints
@@ -22,7 +22,7 @@ from xinglin._chain.sender import Phase, Sender, SignedTransaction, transaction_
 from xinglin.errors import ChainError, ContractError
 from xinglin.names import RootHash, UnixTime
 from xinglin_node.anchoring.state import OnChain, check_root, newest_mined, reason_to_halt
-from xinglin_node.chain.tables import AnchorRow, ViewRow
+from xinglin_node.chain.tables import AnchorRow
 from xinglin_node.health import metrics
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import tile_tree
@@ -86,14 +86,19 @@ class Anchors:
                     AnchorRow.block.is_not(None),
                 )
             ).all()
-            view = session.get(ViewRow, 1)
+            settled = session.scalar(
+                select(func.max(AnchorRow.block)).where(
+                    AnchorRow.generation == log.generation, AnchorRow.final_at.is_not(None)
+                )
+            )
         if mined.size == size and all(
-            self._pool.view_at(row.block or 0).hash == row.block_hash for row in open_rows
+            self._pool.stands(row.block or 0, row.block_hash or b"", on=head) for row in open_rows
         ):
             return mined
-        first = None if view is None else view.number + 1
+        # From our own last final one, not from the view: what was missed below it is found too.
+        first = None if settled is None else settled + 1
         seen = self._registry.history(self._house.member, log.generation, first=first, at=head)
-        blocks = {one.size: self._pool.view_at(one.anchor.block).hash for one in seen}
+        blocks = {one.size: self._pool.view_at(one.anchor.block, on=head).hash for one in seen}
         open_sizes = [row.size for row in open_rows]
 
         def work(write: Write) -> OnChain:

@@ -9,7 +9,8 @@ One step:
 1. Ask for the final view and the newest block.
 2. Compare the blocks that were applied with the chain's. Where one is gone, step back to
    the newest that both have, and read again everything that was read since (I3).
-3. Find what the blocks in between touched, from the events of the four contracts.
+3. Find what the blocks in between touched, from the events of the four contracts, as a node
+   has them whose chain has the final view: one that is behind would leave some out for good.
 4. Read all of it at the final view, by the view's hash: a reorganisation in the middle is an
    error of this step, not a mixed state.
 5. Write it, with the view, in one unit of work.
@@ -26,8 +27,7 @@ from xinglin._chain.consents import Consents
 from xinglin._chain.consortium import Consortium, MemberRecord
 from xinglin._chain.contract import Log
 from xinglin._chain.models import Models
-from xinglin._chain.rpc import RpcPool, View
-from xinglin.errors import ChainError
+from xinglin._chain.rpc import RpcPool, View, view_of
 from xinglin.grant import GrantState
 from xinglin.hashes import Digest
 from xinglin.names import GrantId, Member, UnixTime
@@ -96,7 +96,7 @@ class Indexer:
         self._checkpoints = Checkpoints(pool)
         self._consents = Consents(pool)
         self._models = Models(pool)
-        self._times: dict[int, UnixTime] = {}
+        self._times: dict[bytes, UnixTime] = {}
 
     def step(self) -> bool:
         """
@@ -110,7 +110,7 @@ class Indexer:
             known = session.get(ViewRow, 1)
             applied = self._start() - 1 if known is None else known.number
             # 2.
-            back_to = applied if known is None else self._common(session, known, final, head)
+            back_to = applied if known is None else self._common(session, known, final)
             stepped_back = back_to < applied
             touched = self._read_since(session, back_to) if stepped_back else _Touched()
         if stepped_back:
@@ -121,9 +121,9 @@ class Indexer:
         # 3.
         target = final
         if final.number - back_to > BLOCKS_AT_ONCE:
-            target = self._pool.view_at(back_to + BLOCKS_AT_ONCE)
+            target = self._pool.view_at(back_to + BLOCKS_AT_ONCE, on=final)
         if target.number > back_to:
-            self._find_touched(touched, back_to + 1, target.number)
+            self._find_touched(touched, back_to + 1, target)
         # 4.
         found = self._read_at(touched, target)
 
@@ -143,12 +143,14 @@ class Indexer:
         contracts = self._pool.profile.deployed
         return min(contract.block for _, contract in contracts.items())
 
-    def _common(self, session: Session, known: ViewRow, final: View, head: View) -> int:
-        """The newest applied block that the chain still has."""
-        if final.number >= known.number:
-            if self._pool.view_at(known.number).hash == known.hash:
-                return known.number
-        elif head.number >= known.number:
+    def _common(self, session: Session, known: ViewRow, final: View) -> int:
+        """
+        The newest applied block that the chain of the final view still has.
+
+        The view known may be above it: where a node fell silent and the others are behind,
+        nothing was lost, and where a node of that chain shows another block, it was.
+        """
+        if final.hash == known.hash or self._pool.stands(known.number, known.hash, on=final):
             return known.number
         rows = session.scalars(
             select(BlockRow)
@@ -156,7 +158,7 @@ class Indexer:
             .order_by(BlockRow.number.desc())
         )
         for row in rows:
-            if self._pool.view_at(row.number).hash == row.hash:
+            if self._pool.stands(row.number, row.hash, on=final):
                 return row.number
         return self._start() - 1
 
@@ -172,44 +174,41 @@ class Indexer:
 
         self._house.writer.submit(work).result()
 
-    def _find_touched(self, touched: _Touched, first: int, last: int) -> None:
-        for log in self._consortium.logs(first=first, last=last):
+    def _find_touched(self, touched: _Touched, first: int, at: View) -> None:
+        for log in self._consortium.logs(first=first, at=at):
             member = log.fields.get("member")
             if log.event == "AppointmentWithdrawn":
                 key = (Member(int(log.fields["member"])), bytes(log.fields["digest"]))
                 touched.withdrawals[key] = log.block
             elif member is not None:
                 touched.members[Member(int(member))] = log.block
-        for log in self._consents.logs(first=first, last=last):
+        for log in self._consents.logs(first=first, at=at):
             if "grantId" in log.fields:
                 touched.grants[GrantId(bytes(log.fields["grantId"]))] = log.block
-        for log in self._models.logs(first=first, last=last):
+        for log in self._models.logs(first=first, at=at):
             if "digest" in log.fields:
                 touched.models[bytes(log.fields["digest"])] = log.block
-        for log in self._checkpoints.logs(first=first, last=last):
+        for log in self._checkpoints.logs(first=first, at=at):
             if log.event == "CheckpointAnchored":
                 touched.checkpoints.append(self._checkpoint(log))
 
     def _checkpoint(self, log: Log) -> CheckpointRow:
-        if log.block not in self._times:
+        if log.block_hash not in self._times:
             if len(self._times) > BLOCKS_AT_ONCE:
                 self._times.clear()
-            view = self._pool.view_at(log.block)
-            if view.hash != log.block_hash:
-                raise ChainError(f"block {log.block} changed while it was read")
-            self._times[log.block] = view.time
+            # By hash: another node may have another block of that number.
+            self._times[log.block_hash] = view_of(self._pool.block(log.block_hash)).time
         return CheckpointRow(
             member=int(log.fields["member"]),
             generation=int(log.fields["generation"]),
             size=int(log.fields["size"]),
             root=bytes(log.fields["root"]),
-            time=self._times[log.block],
+            time=self._times[log.block_hash],
             block=log.block,
         )
 
     def _read_since(self, session: Session, block: int) -> _Touched:
         """Everything that was read from blocks after `block`."""
-        self._times.clear()
         touched = _Touched()
         for member in session.scalars(select(MemberRow).where(MemberRow.block > block)):
             touched.members[Member(member.member)] = block

@@ -118,6 +118,21 @@ class Between(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    def cut_off(self, head: int) -> None:
+        """Know nothing after block `head`, and, as geth does, not say so when asked for events."""
+
+        def block(params: Any, result: Any) -> Any:
+            if params[0] == "latest":
+                body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber"}
+                asked = body | {"params": [hex(head), False]}
+                return httpx.post(self.upstream, json=asked, trust_env=False).json()["result"]
+            return result if int(params[0], 16) <= head else None
+
+        def events(_: Any, result: Any) -> Any:
+            return [one for one in result if int(one["blockNumber"], 16) <= head]
+
+        self.replace |= {"eth_getBlockByNumber": block, "eth_getLogs": events}
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: Between

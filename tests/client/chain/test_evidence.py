@@ -114,7 +114,7 @@ class TestEvidence:
         sender = deployed.sender(hospital.witness)
         sender.send(registry.witness(terms, not_before=UnixTime(0), expires_at=end), final=True)
         view = pool.final_view()
-        given = registry.logs(last=view.number)[-1].fields["grantId"]
+        given = registry.logs(at=view)[-1].fields["grantId"]
         places = [storage.grant_place(GrantId(given), offset) for offset in range(3)]
         words = words_of(deployed, collect(pool, places, at=view))
         slots = slots_of("consents")

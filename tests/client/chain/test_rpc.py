@@ -9,7 +9,7 @@ import pytest
 from eth_utils.crypto import keccak
 
 from xinglin._chain.profile import NetworkProfile
-from xinglin._chain.rpc import NodeCondition, RpcPool, View, check_contracts, describe
+from xinglin._chain.rpc import NodeCondition, RpcPool, View, check_contracts, describe, quantity
 from xinglin._network.process import free_ports
 from xinglin.errors import ChainError, ContractError, Unreachable, WrongChain
 from xinglin.names import Address
@@ -188,6 +188,132 @@ class TestFinalView:
         gone = View(1, keccak(b"never"), pool.view_at(0).time)
         with pytest.raises(ChainError):
             pool.call(IDENTITY_CONTRACT, b"hi", at=gone)
+
+
+def three(deployed: Any, first: Any, third: Any) -> RpcPool:
+    """A pool of a node of one's own, the true one, and a third; none is ever too far behind."""
+    urls = (first.url, *deployed.profile.rpc, third.url)
+    return RpcPool(replace(deployed.profile, rpc=urls, max_lag=10**6, max_head_age=10**6))
+
+
+def other_block(params: Any, result: Any) -> Any:
+    """A node on a branch of its own."""
+    if result is None or params[0] in ("latest", "0x0"):
+        return result
+    return result | {"hash": "0x" + "22" * 32}
+
+
+class TestEvents:
+    """I3, I5: an event that is left out is a revocation that never reaches a key."""
+
+    @pytest.fixture
+    def asked(self, deployed: Any) -> tuple[Any, ...]:
+        """Address, topics, first block and view of events that are there."""
+        contract = deployed.profile.deployed.consortium
+        while deployed.pool.final_view().number <= contract.block:
+            time.sleep(0.2)
+        asked = (contract.address, [], contract.block, deployed.pool.final_view())
+        assert deployed.pool.logs(*asked)
+        return asked
+
+    def test_i5_events_come_from_a_node_that_has_the_last_block(
+        self, deployed: Any, between: MakeNode, asked: tuple[Any, ...]
+    ) -> None:
+        late, third = between(), between()
+        late.cut_off(asked[2] - 1)
+        pool = three(deployed, late, third)
+        # Two agree, so there is a view; the first one is good, and does not have its block.
+        assert pool.final_view().number >= asked[3].number
+        assert pool.states()[0].condition is NodeCondition.GOOD
+        assert pool.logs(*asked) == deployed.pool.logs(*asked)
+
+    def test_i5_a_node_that_gets_the_block_only_while_it_answers_is_not_believed(
+        self, deployed: Any, between: MakeNode, asked: tuple[Any, ...]
+    ) -> None:
+        late, third = between(), between()
+        late.cut_off(asked[2] - 1)
+        pool = three(deployed, late, third)
+        pool.head()
+
+        def answer_and_catch_up(params: Any, result: Any) -> Any:
+            late.replace.clear()
+            return []
+
+        late.replace["eth_getLogs"] = answer_and_catch_up
+        assert pool.logs(*asked) == deployed.pool.logs(*asked)
+
+    def test_i5_a_node_that_leaves_the_chain_while_it_answers_is_not_believed(
+        self, deployed: Any, between: MakeNode, asked: tuple[Any, ...]
+    ) -> None:
+        leaving, third = between(), between()
+
+        def answer_and_leave(params: Any, result: Any) -> Any:
+            leaving.replace["eth_getBlockByNumber"] = other_block
+            return []
+
+        leaving.replace["eth_getLogs"] = answer_and_leave
+        assert three(deployed, leaving, third).logs(*asked) == deployed.pool.logs(*asked)
+
+    def test_i5_a_node_on_another_branch_is_not_believed(
+        self, deployed: Any, between: MakeNode, asked: tuple[Any, ...]
+    ) -> None:
+        forked, third = between(), between()
+        forked.replace = {"eth_getBlockByNumber": other_block, "eth_getLogs": lambda *_: []}
+        assert three(deployed, forked, third).logs(*asked) == deployed.pool.logs(*asked)
+        assert "eth_getLogs" not in forked.asked
+
+    def test_where_no_node_has_the_block_that_is_an_error(
+        self, deployed: Any, between: MakeNode, asked: tuple[Any, ...]
+    ) -> None:
+        late = between()
+        late.cut_off(asked[2])
+        pool = pool_of(deployed.profile, late.url)
+        with pytest.raises(ChainError, match=rf"expected block {asked[3].number} .* has none"):
+            pool.logs(*asked)
+
+    def test_events_that_are_no_list_are_refused(
+        self, deployed: Any, between: MakeNode, asked: tuple[Any, ...]
+    ) -> None:
+        odd = between()
+        odd.replace["eth_getLogs"] = lambda *_: None
+        with pytest.raises(ChainError, match="list of events"):
+            pool_of(deployed.profile, odd.url).logs(*asked)
+
+
+class TestOneChain:
+    """What is read of a view's chain comes from a node that has that view's block."""
+
+    def test_a_block_below_a_view_is_of_the_views_chain(
+        self, deployed: Any, between: MakeNode
+    ) -> None:
+        forked, third = between(), between()
+        forked.replace["eth_getBlockByNumber"] = other_block
+        pool, view = three(deployed, forked, third), deployed.pool.final_view()
+        assert pool.view_at(1).hash == b"\x22" * 32
+        assert pool.view_at(1, on=view) == deployed.pool.view_at(1)
+        assert pool.block(1, on=view)["hash"] != "0x" + "22" * 32
+
+    def test_whether_a_block_stands_is_asked_of_the_views_chain(
+        self, deployed: Any, between: MakeNode
+    ) -> None:
+        forked, third = between(), between()
+        forked.replace["eth_getBlockByNumber"] = other_block
+        pool, view = three(deployed, forked, third), deployed.pool.final_view()
+        one, above = deployed.pool.view_at(1), deployed.pool.head()
+        assert pool.stands(1, one.hash, on=view)
+        assert pool.stands(above.number, above.hash, on=view)
+        assert not pool.stands(1, b"\x22" * 32, on=view)
+        assert not pool.stands(above.number + 1000, above.hash, on=view)
+
+
+class TestQuantity:
+    @pytest.mark.parametrize("value", ["0x", "0xzz", "12", "", None, 12, ["0x1"]])
+    def test_what_is_no_quantity_is_an_error_of_the_chain(self, value: object) -> None:
+        with pytest.raises(ChainError, match="hexadecimal quantity"):
+            quantity(value)
+
+    def test_a_quantity_is_read(self) -> None:
+        assert quantity("0x1f") == 31
 
 
 class TestContractsOfAProfile:

@@ -148,6 +148,27 @@ class TestReorganisation:
             engine.down(tmp_path)
 
 
+class TestOnAFork:
+    def test_i3_what_only_a_forked_node_has_in_a_block_is_not_final(
+        self, chain: NetworkProfile, between: MakeNode
+    ) -> None:
+        # Final is for good: an outbox that believed it would never look again.
+        forked, third = between(), between()
+        own = "0x" + "22" * 32
+        forked.replace["eth_getBlockByNumber"] = lambda params, result: (
+            result if params[0] in ("latest", "0x0") else result | {"hash": own}
+        )
+        forked.replace["eth_getTransactionReceipt"] = lambda *_: {
+            "blockNumber": "0x1", "blockHash": own, "status": "0x1", "gasUsed": "0x5208",
+        }  # fmt: skip
+        pool = RpcPool(replace(chain, rpc=(forked.url, *chain.rpc, third.url)))
+        while pool.final_view().number < 1:
+            time.sleep(0.2)
+        account = Account.generate().address
+        state = transaction_state(pool, bytes(32), sender=account, nonce=0)
+        assert state.phase is Phase.PENDING
+
+
 class TestFees:
     """One policy, three settings, each on a real chain of its kind."""
 
