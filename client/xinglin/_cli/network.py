@@ -132,7 +132,8 @@ def status(
     Exits 3 where no node can be asked, and 1 where the contracts are not the profile's or the
     view is older than a release under a grant may be checked at.
     """
-    profile = open_network(network or data / "network.toml")
+    path = network or data / "network.toml"
+    profile = open_network(path)
     pool = RpcPool(profile)
     try:
         nodes = pool.states(fresh=True)
@@ -142,7 +143,7 @@ def status(
             raise Unreachable(f"{error}; nodes: {describe(nodes)}") from error
         if profile.contracts is not None:
             check_contracts(pool, at=view)
-        validators = look_at_validators(pool, data if network is None else None, as_json=json)
+        validators = look_at_validators(pool, path.parent, as_json=json)
         standing = Standing.of(profile, nodes, view, validators)
         output.result(standing.to_json(), () if json else standing.table(), as_json=json)
     finally:
@@ -412,9 +413,10 @@ def list_validators(
     The second and third come from the headers, followed from genesis, and from nobody's word.
     Exits 1 where record and reality differ.
     """
-    profile = open_network(network or data / "network.toml")
+    path = network or data / "network.toml"
+    profile = open_network(path)
     with open_pool(profile, contracts=False) as pool:
-        found = look_at_validators(pool, data if network is None else None, as_json=json)
+        found = look_at_validators(pool, path.parent, as_json=json)
     if found is None:
         raise UsageError(f"expected a network with validators, got {profile.engine}")
     output.result(found.to_json(), found.lines(), as_json=json)

@@ -1,5 +1,6 @@
 """How a network stands, for `network status` and `network validator list`: as JSON and in words."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,13 +153,17 @@ class Standing:
         return table
 
 
-def look_at_validators(pool: RpcPool, folder: Path | None, *, as_json: bool) -> Validators | None:
-    """Follow the headers, showing how far; none where no validators seal."""
+def look_at_validators(pool: RpcPool, folder: Path, *, as_json: bool) -> Validators | None:
+    """
+    Follow the headers, showing how far; none where no validators seal.
+
+    How far that was is kept in `folder`, where anything can be written there.
+    """
     with output.progress(as_json=as_json) as shown:
         task = shown.add_task("following headers", total=None)
         sealing = watch(
             pool,
-            saved=folder / "headers.json" if folder is not None and folder.is_dir() else None,
+            saved=folder / "headers.json" if os.access(folder, os.W_OK) else None,
             progress=lambda done, total: shown.update(task, completed=done, total=total),
         )
     if sealing is None:

@@ -21,6 +21,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -28,7 +29,7 @@ from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfi
 from xinglin._chain.rpc import data
 from xinglin._network import process
 from xinglin._network.engine import FUNDED_WEI, NetworkOptions, Progress, silent
-from xinglin._network.probe import ask, ask_socket
+from xinglin._network.probe import ask, ask_all, ask_socket
 from xinglin._network.process import Process
 from xinglin._network.profile import PROFILE_FILE, load, save
 from xinglin._network.readiness import wait_for_block, wait_for_peers
@@ -44,7 +45,7 @@ from xinglin._network.topology import (
     require_unused,
     write_topology,
 )
-from xinglin.errors import Unreachable, UsageError
+from xinglin.errors import ChainError, Unreachable, UsageError
 from xinglin.headers.clique import genesis_extra_data
 from xinglin.keys import Account
 from xinglin.names import Address
@@ -210,7 +211,8 @@ class Clique:
         """
         Admit one more node: known to all, started, left to sync.
 
-        It has a validator's account of its own and seals nothing until it is voted in.
+        It has a validator's account of its own and seals nothing until it is voted in. Raises
+        as `admit` where a node was not told; the new one is admitted and runs all the same.
         """
         nodes = read_topology(folder)
         program = find_geth()
@@ -219,20 +221,37 @@ class Clique:
         host = self._places(name).host
         node = make_node(folder, name, validator=Account.generate(), host=host)
         _init(program, folder, node)
-        admit(folder, node)
+        untold: ChainError | Unreachable | None = None
+        try:
+            admit(folder, node)
+        except (ChainError, Unreachable) as error:
+            untold = error
         self.start(folder, node, read_topology(folder), program)
+        if untold is not None:
+            raise untold
         return node
 
 
 def admit(folder: Path, node: CliqueNode) -> None:
-    """Let every running node know `node` as a trusted peer, and write it down for later."""
+    """
+    Write `node` down for every later start, and let each running node know it as a peer.
+
+    Raises once all were told, as `ask_all`: a node that is paused learns of it at its next
+    start, or when `node` is admitted again.
+    """
     nodes = read_topology(folder)
-    for other in nodes:
-        running = process.find(folder / other.name)
-        if running is not None and running.alive:
-            socket = folder / other.name / SOCKET
-            ask_socket(socket, "admin_addTrustedPeer", [node.enode])
-    write_topology(folder, (*nodes, node))
+    if node not in nodes:
+        write_topology(folder, (*nodes, node))
+    running = [process.find(folder / other.name) for other in nodes if other != node]
+    ask_all(
+        {
+            one.folder.name: partial(
+                ask_socket, one.folder / SOCKET, "admin_addTrustedPeer", [node.enode]
+            )
+            for one in running
+            if one is not None and one.alive
+        }
+    )
 
 
 def propose(folder: Path, node: CliqueNode, candidate: Address, *, admit: bool) -> None:

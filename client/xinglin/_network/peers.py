@@ -13,11 +13,12 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from xinglin._network.besu import NODES_FILE, STATIC_NODES_FILE, nodes_permissions
-from xinglin._network.probe import ask
+from xinglin._network.probe import ask, ask_all
 from xinglin.errors import UsageError
 
 _ENODE = re.compile(r"enode://([0-9a-f]{128})@((?:[0-9]{1,3}\.){3}[0-9]{1,3}):([0-9]{1,5})")
@@ -39,7 +40,7 @@ def admit(folder: Path, enode: str, *, reload: Sequence[str] = ()) -> None:
     Let a node connect. One with the same public key is replaced: it has moved.
 
     Raises `UsageError` for another form of address or files that cannot be read or written,
-    and as `ask` where a node of `reload` does not read the list again; the files stand then.
+    and as `read_again` where a node of `reload` does not; the files stand then.
     """
     identity = _identity(enode)
     _change(folder, lambda nodes: [*_without(nodes, identity), enode], reload)
@@ -51,6 +52,15 @@ def dismiss(folder: Path, enode: str, *, reload: Sequence[str] = ()) -> None:
     if not any(_identity(one) == identity for one in listed(folder)):
         raise UsageError("expected a node that is listed, got one that is not")
     _change(folder, lambda nodes: _without(nodes, identity), reload)
+
+
+def read_again(nodes: Sequence[str]) -> None:
+    """
+    Let nodes, by their RPC addresses, read both lists again: who may connect, and who may send.
+
+    Raises once all were asked, as `ask_all`: one that is down reads them when it starts.
+    """
+    ask_all({url: partial(ask, url, "perm_reloadPermissionsFromFile") for url in nodes})
 
 
 def listed(folder: Path) -> list[str]:
@@ -79,8 +89,7 @@ def _change(folder: Path, change: _Change, reload: Sequence[str]) -> None:
     allowed, dialled = change(listed(folder)), change(_dialled(folder))
     _replace(folder / NODES_FILE, nodes_permissions(allowed))
     _replace(folder / STATIC_NODES_FILE, json.dumps(dialled, indent=2) + "\n")
-    for url in reload:
-        ask(url, "perm_reloadPermissionsFromFile")
+    read_again(reload)
 
 
 def _identity(enode: str) -> str:

@@ -1,16 +1,16 @@
-"""One question to one node, over HTTP or over its own socket, while a network is coming up."""
+"""Questions to single nodes, over HTTP or over their own sockets; a pool is not needed for them."""
 
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 
 from xinglin._chain.reverts import refusal
-from xinglin.errors import Unreachable
+from xinglin.errors import ChainError, Unreachable
 
 SECONDS = 5.0
 """Time given to one answer."""
@@ -45,6 +45,27 @@ def ask_socket(path: Path, method: str, params: Sequence[object] = ()) -> object
             return _result(method, _read_value(connection))
     except (OSError, ValueError) as error:
         raise Unreachable(f"{path} did not answer {method}: {error}") from error
+
+
+def ask_all(questions: Mapping[str, Callable[[], object]]) -> None:
+    """
+    Ask each node, by its name here, for what needs no answer. One that fails stops no other.
+
+    Raises once all were asked, naming those that failed: `Unreachable` where one of them was
+    silent, else `ChainError`.
+    """
+    failed: dict[str, ChainError | Unreachable] = {}
+    for name, question in questions.items():
+        try:
+            question()
+        except (ChainError, Unreachable) as error:
+            failed[name] = error
+    if not failed:
+        return
+    silent = any(isinstance(error, Unreachable) for error in failed.values())
+    named = "; ".join(f"{name}: {error}" for name, error in failed.items())
+    kind = Unreachable if silent else ChainError
+    raise kind(f"{len(failed)} of {len(questions)} nodes were not told: {named}")
 
 
 def _connect(connection: socket.socket, path: Path) -> None:

@@ -32,10 +32,16 @@ def cast_vote(folder: Path, node: str, candidate: Address, *, admit: bool) -> No
 
 
 def admit_node(folder: Path, enode: str | None, progress: Progress = silent) -> CliqueNode:
-    """Admit a node to a trial network: one that exists, or a new one, which is started."""
+    """
+    Admit a node to a trial network: one that exists, or a new one, which is started.
+
+    One that is admitted already is told of again. Raises as `clique.admit`.
+    """
     if enode is None:
         return clique.Clique().add_node(folder, progress)
-    node = parse_enode(enode, name=f"guest{len(read_topology(folder)) + 1}")
+    nodes = read_topology(folder)
+    node = parse_enode(enode, name=f"guest{len(nodes) + 1}")
+    node = next((one for one in nodes if one.enode == node.enode), node)
     progress("telling every node")
     clique.admit(folder, node)
     return node

@@ -6,9 +6,12 @@ Who really seals a network's blocks, as the headers show it from genesis on.
     sealing.recent              # how many of the last blocks each of them sealed
 
 No node is believed: each header is followed from the genesis hash of the profile. Where
-one was is kept, so that the next look reads only what is new.
+one was is kept now and then, so that the next look reads only what is new, and a first one
+that is broken off need not begin anew.
 """
 
+import os
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +34,9 @@ RECENT_TURNS = 4
 
 CONFIRMATIONS = 8
 """Blocks below the final one that are followed again: nothing that may go is kept."""
+
+KEEP_EVERY = 1_000
+"""Blocks; so many at most are followed again after a look that was broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +92,13 @@ def watch(
     view = _resume(pool, saved, target)
     recent: list[tuple[Address, ...]] = []
     span = RECENT_TURNS * max(1, len(view.validators))
+    settled = target - max(CONFIRMATIONS, span)
     first = view.number + 1
     for number in range(first, target + 1):
         view = view.follow(header_rlp(pool, pool.block(number)))
         recent = [*recent[-span + 1 :], tuple(view.sealed_by)]
-        if saved is not None and number == target - max(CONFIRMATIONS, span):
+        milestone = number == settled or (number < settled and number % KEEP_EVERY == 0)
+        if saved is not None and milestone:
             _keep(saved, view)
         progress(number - first + 1, target - first + 1)
     counted = Counter(address for sealers in recent for address in sealers)
@@ -117,28 +125,36 @@ def differences(
 
 def _resume(pool: RpcPool, saved: Path | None, target: int) -> headers.View:
     profile = pool.profile
-    if saved is not None and saved.exists():
-        try:
-            view = store.load(saved.read_bytes())
-            same = pool.block(view.number)["hash"] == "0x" + view.block_hash.hex()
-            if view.number <= target and same and _of(profile, view):
-                return view
-        except (InvalidEncoding, HeaderError, OSError):
-            pass  # It is only a short cut; genesis is where trust begins.
     rules = headers.rules_of(
         cast(headers.Engine, profile.engine),
         epoch_length=profile.epoch_length,
         block_period=profile.block_period,
     )
+    if saved is not None and saved.exists():
+        try:
+            view = store.load(saved.read_bytes())
+            fits = view.number <= target and _of(profile, rules, view)
+            if fits and pool.block(view.number)["hash"] == "0x" + view.block_hash.hex():
+                return view
+        except (InvalidEncoding, HeaderError, OSError):
+            pass  # It is only a short cut; genesis is where trust begins.
     genesis = header_rlp(pool, pool.block(0))
     return headers.begin(genesis, block_hash=BlockHash(profile.genesis), rules=rules)
 
 
-def _of(profile: NetworkProfile, view: headers.View) -> bool:
-    return view.known_from == 0 and view.known_hash == profile.genesis
+def _of(profile: NetworkProfile, rules: headers.Rules, view: headers.View) -> bool:
+    known = (view.known_from, view.known_hash)
+    return known == (0, profile.genesis) and view.rules == rules
 
 
 def _keep(saved: Path, view: headers.View) -> None:
-    beside = saved.with_name(f".{saved.name}")
-    beside.write_bytes(store.save(view))
-    beside.replace(saved)
+    # A file of its own each time: two looks at once must not write into the same one.
+    descriptor, name = tempfile.mkstemp(prefix=f".{saved.name}-", dir=saved.parent)
+    beside = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(store.save(view))
+        beside.replace(saved)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

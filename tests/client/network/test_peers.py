@@ -1,12 +1,11 @@
 """Admitting nodes to a network of Besu nodes: two files, changed whole, read again at once."""
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.client.network.conftest import SILENT, Besu
 
 from xinglin._network import peers
 from xinglin._network.besu import unlock_key, write_key
@@ -25,40 +24,14 @@ def network(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def besu() -> Iterator[tuple[str, list[str]]]:
-    """A node's management interface that writes down what it is asked."""
-    asked: list[str] = []
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["method"])
-            body = b'{"jsonrpc":"2.0","id":1,"result":"Success"}'
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
-
-
 class TestAdmitting:
     def test_a_newcomer_may_connect_and_is_dialled_and_the_nodes_are_told(
-        self, network: Path, besu: tuple[str, list[str]]
+        self, network: Path, besu: Besu
     ) -> None:
-        url, asked = besu
-        peers.admit(network, NEW, reload=[url])
+        peers.admit(network, NEW, reload=[besu.url])
         assert peers.listed(network) == [ONE, TWO, NEW]
         assert json.loads((network / peers.STATIC_NODES_FILE).read_text()) == [ONE, NEW]
-        assert asked == ["perm_reloadPermissionsFromFile"]
+        assert besu.asked == [("perm_reloadPermissionsFromFile", [])]
 
     def test_a_node_that_moved_is_listed_once(self, network: Path) -> None:
         moved = TWO.replace("172.28.5.12", "10.0.0.9")
@@ -95,8 +68,17 @@ class TestAdmitting:
 
     def test_a_node_that_does_not_answer_is_named_and_the_files_stand(self, network: Path) -> None:
         with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
-            peers.admit(network, NEW, reload=["http://127.0.0.1:9"])
+            peers.admit(network, NEW, reload=[SILENT])
         assert NEW in peers.listed(network)
+
+    @pytest.mark.parametrize("change", [peers.admit, peers.dismiss])
+    def test_one_that_does_not_answer_keeps_the_news_from_no_other(
+        self, network: Path, besu: Besu, change: Callable[..., None]
+    ) -> None:
+        # With one validator of four down the others go on, and so does their list.
+        with pytest.raises(Unreachable, match=r"1 of 3.*127\.0\.0\.1:9"):
+            change(network, TWO, reload=[SILENT, besu.url, f"{besu.url}/"])
+        assert besu.asked == [("perm_reloadPermissionsFromFile", [])] * 2
 
     def test_a_file_of_another_shape_is_refused(self, network: Path) -> None:
         (network / peers.NODES_FILE).write_text("nodes-allowlist=[1]\n")

@@ -1,11 +1,26 @@
-"""The validators on record beside those that seal: said where they differ."""
+"""Who seals, followed from genesis and kept; and who is on record: said where they differ."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.client.network.sealed import SealedNodes
 
 from xinglin._chain.consortium import MemberRecord
 from xinglin._chain.words import Role, Status
 from xinglin._cli.standing import Validators
-from xinglin._network.watching import RecordedValidator, Sealing, differences, recorded
+from xinglin._network import watching
+from xinglin._network.watching import (
+    CONFIRMATIONS,
+    RecordedValidator,
+    Sealing,
+    differences,
+    recorded,
+    watch,
+)
+from xinglin.errors import HeaderError, Unreachable
+from xinglin.headers import store
 from xinglin.names import Address, Generation, Member, UnixTime
 
 ONE, TWO, NEW = (Address("0x" + digit * 40) for digit in "123")
@@ -81,3 +96,49 @@ class TestMissing:
 
     def test_of_too_few_blocks_nothing_is_said(self) -> None:
         assert sealing(ONE, TWO, recent={ONE: 7}).missing == ()
+
+
+class TestGoingOn:
+    """A chain is followed once from genesis, however often that is broken off."""
+
+    def test_a_first_look_that_is_broken_off_begins_where_it_was(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(watching, "KEEP_EVERY", 100)
+        nodes = SealedNodes(1, blocks=250)
+        saved = tmp_path / "headers.json"
+        nodes.fails_at = 230
+        with pytest.raises(Unreachable):
+            watch(nodes.pool, saved=saved)
+        nodes.fails_at = -1
+        nodes.asked.clear()
+        found = watch(nodes.pool, saved=saved)
+        assert nodes.asked == [*range(200, 251)]
+        assert found == watch(nodes.pool)
+
+    def test_nothing_that_may_go_is_kept(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(watching, "KEEP_EVERY", 100)
+        nodes = SealedNodes(1, blocks=100 + CONFIRMATIONS - 1)
+        watch(nodes.pool, saved=tmp_path / "headers.json")
+        assert store.load((tmp_path / "headers.json").read_bytes()).number == 99
+        assert [one.name for one in tmp_path.iterdir()] == ["headers.json"]
+
+    def test_what_was_kept_of_a_longer_chain_is_begun_anew(self, tmp_path: Path) -> None:
+        watch(SealedNodes(1, blocks=60).pool, saved=tmp_path / "headers.json")
+        found = watch(SealedNodes(1, blocks=20).pool, saved=tmp_path / "headers.json")
+        assert found is not None
+        assert found.number == 20
+
+    @pytest.mark.parametrize("changed", [{"epoch_length": 5}, {"block_period": 2}])
+    def test_what_was_followed_by_other_rules_is_followed_anew(
+        self, tmp_path: Path, changed: dict[str, Any]
+    ) -> None:
+        nodes = SealedNodes(1, blocks=30)
+        watch(nodes.pool, saved=tmp_path / "headers.json")
+        nodes.profile = replace(nodes.profile, **changed)
+        with pytest.raises(HeaderError):
+            watch(nodes.pool)
+        with pytest.raises(HeaderError):
+            watch(nodes.pool, saved=tmp_path / "headers.json")
