@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -800,6 +801,11 @@ def command_faults(words: list[str]) -> list[str]:
     return faults
 
 
+def reloaded(words: list[str]) -> list[str]:
+    """Which nodes a command lets read their lists again."""
+    return [value for option, value in pairwise(words) if option == "--reload"]
+
+
 class TestOperations:
     TEXT = OPERATIONS.read_text("utf-8")
 
@@ -822,6 +828,17 @@ class TestOperations:
         found = our_command(shlex.split(line))
         assert found is not None
         assert command_faults(found) == [fault]
+
+    def test_who_may_connect_is_told_to_every_validator_of_the_machine(
+        self, compose: dict[str, Any]
+    ) -> None:
+        # One that is not told refuses the newcomer until it is started again.
+        lists = [words for words in map(our_command, shell_lines(self.TEXT)) if words]
+        lists = [words for words in lists if words[:2] == ["network", "node"]]
+        assert len(lists) == 3
+        every = reloaded(compose["services"]["permissions"]["command"])
+        assert len(every) == 4
+        assert [reloaded(words) for words in lists] == [every] * 3
 
     def test_every_service_that_is_named_exists(self, compose: dict[str, Any]) -> None:
         verbs = {"up", "restart", "rm", "stop", "exec", "logs", "pull", "build"}

@@ -51,6 +51,13 @@ class TestGenesis:
         ours = genesis_block(BesuOptions(chain_id=7), validators)
         assert ours["extraData"] == real["extraData"]
 
+    def test_no_fork_is_scheduled_that_profile_and_trust_root_could_not_name(
+        self, written: Path
+    ) -> None:
+        config = json.loads((written / "genesis.json").read_bytes())["config"]
+        forks = {key: at for key, at in config.items() if key.endswith(("Block", "Time"))}
+        assert forks == {"berlinBlock": 0, "londonBlock": 0}
+
     def test_extra_data_decodes_to_the_validators(self, written: Path) -> None:
         profile = load(written / "network.toml")
         genesis = json.loads((written / "genesis.json").read_bytes())
