@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rlp
 from eth_utils.address import to_checksum_address
 from tests.client.headers.chains import CliqueChain, Key, QbftChain, keys_of
 
@@ -331,32 +332,11 @@ class TestASealedBundle:
             self.verify(sealed, sealed.with_evidence(header=forged))
 
 
-def as_rpc(rlp: bytes) -> dict[str, Any]:
+def as_rpc(encoded: bytes) -> dict[str, Any]:
     """A block as a node describes it."""
-    read = header.parse(rlp)
-    written = {
-        "parentHash": read.parent_hash,
-        "sha3Uncles": read.ommers_hash,
-        "miner": read.coinbase,
-        "stateRoot": read.state_root,
-        "transactionsRoot": read.transactions_root,
-        "receiptsRoot": read.receipts_root,
-        "logsBloom": bytes(256),
-        "extraData": read.extra_data,
-        "mixHash": read.mix_hash,
-        "nonce": read.nonce,
-        "hash": read.block_hash,
-    }
-    numbers = {
-        "difficulty": read.difficulty,
-        "number": read.number,
-        "gasLimit": read.gas_limit,
-        "gasUsed": read.gas_used,
-        "timestamp": read.timestamp,
-    }
-    return {name: "0x" + value.hex() for name, value in written.items()} | {
-        name: hex(value) for name, value in numbers.items()
-    }
+    items = zip(header._RPC_NAMES, rlp.decode(encoded), strict=False)
+    fields = {name: int.from_bytes(item) if size is None else item for (name, size), item in items}
+    return {**fields, "hash": "0x" + header.parse(encoded).block_hash.hex()}
 
 
 Command = Callable[..., tuple[int, str]]
