@@ -10,25 +10,30 @@ around them: write the signed bytes down, then send them, as often as it takes.
    nonce lets one transaction with it into the chain, whichever node mined it.
 4. `state` says pending, mined, final, or lost. What is lost by *all* nodes goes back to
    step 3 with the same bytes, unless its nonce was used by another (`superseded`), when
-   a new one is signed in step 1.
+   a new one is signed in step 1. What is pending for `Sender.resend_seconds` goes back to
+   step 3 as well: the node that has it may be cut off.
 
 Why every node and not one: a node that accepted a transaction may die before its peers
 have it, and on networks with a price of zero some engines do not pass it on at all.
 """
 
 import threading
+import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, cast
 
 from eth_account import Account as EthAccount
 from eth_account.datastructures import SignedTransaction as EthSignedTransaction
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
 
 from xinglin._chain.contract import Call
 from xinglin._chain.profile import FeeRule
 from xinglin._chain.rpc import RpcPool, View, block_parameter, data, quantity, view_of
 from xinglin._chain.waiting import wait_for
 from xinglin.errors import ChainError, ContractError, TransactionLost, UsageError
+from xinglin.hashes import keccak256
 from xinglin.names import Address
 
 GAS_MARGIN_PERCENT = 20
@@ -36,6 +41,9 @@ GAS_MARGIN_PERCENT = 20
 
 BLOCK_GAS_SHARE = 2
 """A transaction asks for at most this fraction of the block's gas limit."""
+
+RESEND_BLOCKS = 5
+"""Blocks after which what is still pending is sent again."""
 
 REPLACEMENT_PERCENT = 13
 """Nodes ask for a price 10 % higher before they let one transaction replace another."""
@@ -132,6 +140,11 @@ class Sender:
         self.pool = pool
         self.account = account
         self._lock = threading.Lock()
+
+    @property
+    def resend_seconds(self) -> int:
+        """How long what is pending is waited for before it is sent again."""
+        return RESEND_BLOCKS * self.pool.profile.block_period
 
     # -- step 1 -------------------------------------------------------------------------
 
@@ -252,8 +265,10 @@ class Sender:
         transaction would otherwise be refused by a node that has not heard of it.
         """
         wanted = {Phase.FINAL} if final else {Phase.MINED, Phase.FINAL}
+        sent = time.monotonic()
 
         def look() -> TransactionState | None:
+            nonlocal sent
             state = self.state(signed)
             if state.phase in wanted and state.first_knows:
                 return state
@@ -261,7 +276,11 @@ class Sender:
                 raise TransactionLost(
                     f"another transaction took nonce {signed.nonce} of {signed.sender}"
                 )
-            if state.phase is Phase.LOST:
+            pending = state.phase is Phase.PENDING
+            if state.phase is Phase.LOST or (
+                pending and time.monotonic() - sent >= self.resend_seconds
+            ):
+                sent = time.monotonic()
                 self.broadcast(signed)
             return None
 
@@ -272,10 +291,23 @@ class Sender:
         return state
 
 
+def read_signed(raw: bytes) -> SignedTransaction:
+    """Read what was written down before it was sent; for outboxes after a restart."""
+    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    return SignedTransaction(
+        raw,
+        keccak256(raw),
+        int(fields["nonce"]),
+        Address(EthAccount.recover_transaction(raw)),
+        int(fields["gas"]),
+        Fee(int(fields["maxFeePerGas"]), int(fields["maxPriorityFeePerGas"])),
+    )
+
+
 def transaction_state(
     pool: RpcPool, transaction: bytes, *, sender: Address, nonce: int
 ) -> TransactionState:
-    """Return how far a transaction has come, by its hash alone; for outboxes after a restart."""
+    """Return how far a transaction has come, by its hash alone."""
     asked = ["0x" + transaction.hex()]
     receipts = pool.each("eth_getTransactionReceipt", asked)
     states = [

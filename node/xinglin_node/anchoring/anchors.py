@@ -6,8 +6,8 @@ A step:
 1. See which of our checkpoints the newest block has, and write that down. Rows whose block
    was lost go back to unsent.
 2. Judge whether the log may sequence; say so to the writer.
-3. Follow the checkpoint on its way, if there is one: pending it is waited for, lost or
-   overtaken it is signed anew over what the chain has now.
+3. Follow the checkpoint on its way, if there is one: lost, or pending for long, the same
+   bytes are sent again; overtaken or reverted, it is signed anew over what the chain has.
 4. Else decide on the next: after a time or a count, padded where the settings say so.
 """
 
@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from xinglin._chain.checkpoints import Anchored, Checkpoints
 from xinglin._chain.rpc import RpcPool, View
-from xinglin._chain.sender import Phase, Sender, SignedTransaction, transaction_state
+from xinglin._chain.sender import Sender, SignedTransaction
 from xinglin.errors import ChainError, ContractError
 from xinglin.names import RootHash, UnixTime
+from xinglin_node.anchoring.delivery import Delivery
 from xinglin_node.anchoring.state import OnChain, check_root, newest_mined, reason_to_halt
 from xinglin_node.chain.tables import AnchorRow
 from xinglin_node.health import metrics
@@ -49,6 +50,7 @@ class Anchors:
         self._house = house
         self._pool = pool
         self._sender = sender
+        self._delivery = Delivery(house.clock)
         self._registry = Checkpoints(pool)
         self._compared: tuple[int, StorageRefused | None] | None = None
         self._not_before = 0.0
@@ -176,14 +178,9 @@ class Anchors:
         self._house.writer.submit(work, weight=PAD_TO).result()
 
     def _carry(self, row: AnchorRow, mined: OnChain) -> None:
-        if row.transaction is not None and row.nonce is not None:
-            state = transaction_state(
-                self._pool,
-                row.transaction,
-                sender=self._sender.account.address,
-                nonce=row.nonce,
-            )
-            if state.phase is not Phase.LOST and state.succeeded:
+        if row.raw is not None:
+            state = self._delivery.follow(self._sender, row.raw)
+            if state is not None and state.succeeded:
                 return
         with self._house.database.reading() as session:
             tree = tile_tree(session, self._house.writer.head.generation)
@@ -198,7 +195,7 @@ class Anchors:
             return
         self._write_signed(row, signed)
         try:
-            self._sender.broadcast(signed)
+            self._delivery.send(self._sender, signed)
         except ChainError as error:
             metrics.ANCHOR_FAILURES.inc()
             _logger.warning("anchor not sent", extra={"error": type(error).__name__})

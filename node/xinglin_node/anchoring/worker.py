@@ -87,8 +87,11 @@ class Workers:
 
     def _send(self) -> bool:
         if self._checked.is_set():
-            self.outbox.step()
-            self.anchors.step()
+            try:
+                self.outbox.step()
+            finally:
+                # Whatever a revocation or a grant met: the log is anchored in time (I3).
+                self.anchors.step()
         return False
 
 

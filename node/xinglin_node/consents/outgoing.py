@@ -6,7 +6,7 @@ The node's outbox carries it; here it is queued, in the transaction of what aske
 
 import secrets
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from xinglin._chain import abi
 from xinglin.grant import Grant, terms_digest
@@ -40,6 +40,29 @@ def witness_payload(terms: bytes, *, not_before: UnixTime, expires_at: UnixTime)
 def revoke_payload(grant: GrantId, signature: Signature) -> bytes:
     """Calldata that ends a grant by its grantor's signature."""
     return _REGISTRY["revoke"].encode(grant, signature)
+
+
+def queue_revocation(write: Write, house: NodeHouse, grant: GrantId, signature: Signature) -> None:
+    """
+    Queue the revocation of a grant, and take the grant back where it has not left (I5).
+
+    Shown again it is due at once, even where it was refused or done before: the chain as this
+    node knows it does not have it. One whose grant is not on the chain waits, for until its
+    deadline anyone may yet give it.
+    """
+    write.session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.key == f"give:{grant.hex()}", OutboxRow.state == "waiting")
+        .values(state="refused", error="Revoked")
+    )
+    key = f"revoke:{grant.hex()}"
+    payload = revoke_payload(grant, signature)
+    queue_transaction(write, house, key=key, account="anchor", payload=payload)
+    write.session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.key == key, OutboxRow.state != "sent")
+        .values(state="waiting", not_before=write.now, error=None, block=None)
+    )
 
 
 def relay_at(write: Write, house: NodeHouse, subject: SubjectId) -> UnixTime:

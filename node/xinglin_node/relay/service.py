@@ -2,7 +2,8 @@
 A revocation, from anybody's hand to the stop list and the chain.
 
 The signature is the authority, so the hand may be anyone's. When the answer is given the
-grant is on the stop list, on disk, and the transaction is in the outbox of the same write.
+grant is on the stop list, on disk, and the transaction is in the outbox of the same write;
+a grant that waits there to be given is taken back.
 """
 
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from xinglin.errors import SignatureError
 from xinglin.grant import GrantState, verify_revocation
 from xinglin.names import Address, GrantId, Signature
 from xinglin_node.chain.view import grant_of
-from xinglin_node.consents.outgoing import queue_transaction, revoke_payload
+from xinglin_node.consents.outgoing import queue_revocation
 from xinglin_node.consents.tables import GrantRow
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.writer import Write
@@ -36,14 +37,11 @@ def relay_revocation(house: NodeHouse, shown: SignedRevocation) -> Relayed:
     except SignatureError as error:
         raise RuleBroken("the revocation signed by the grantor", "another") from error
     on_chain = state is not None and state.revoked_at != 0
-    payload = revoke_payload(grant, signature)
 
     def work(write: Write) -> None:
         stop(write, grant, signature)
         if not on_chain:
-            queue_transaction(
-                write, house, key=f"revoke:{grant.hex()}", account="anchor", payload=payload
-            )
+            queue_revocation(write, house, grant, signature)
 
     house.writer.submit(work).result()
     return Relayed(

@@ -11,7 +11,7 @@ import pytest
 from xinglin._chain.contract import Call
 from xinglin._chain.profile import FeeRule, NetworkProfile
 from xinglin._chain.rpc import RpcPool, quantity
-from xinglin._chain.sender import Phase, Sender, transaction_state
+from xinglin._chain.sender import Fee, Phase, Sender, read_signed, transaction_state
 from xinglin._network.anvil import Anvil
 from xinglin._network.engine import NetworkOptions
 from xinglin._network.probe import ask
@@ -54,6 +54,14 @@ class TestSending:
         sender.broadcast(signed)
         assert nonce_of(pool, account) == 1
 
+    def test_what_was_written_down_is_read_again(self, chain: NetworkProfile) -> None:
+        # All that an outbox keeps are these bytes.
+        sender = Sender(RpcPool(chain), Account.generate())
+        signed = sender.build_and_sign(SOMEWHERE)
+        assert read_signed(signed.raw) == signed
+        paid = sender.build_and_sign(SOMEWHERE, nonce=7, gas=50_000, fee=Fee(9, 3))
+        assert read_signed(paid.raw) == paid
+
     def test_one_nonce_follows_another(self, chain: NetworkProfile) -> None:
         sender = Sender(RpcPool(chain), Account.generate())
         first = sender.build_and_sign(SOMEWHERE)
@@ -95,6 +103,22 @@ class TestFailover:
         cut.replace["eth_sendRawTransaction"] = take_and_die
         sender.deliver(signed, final=True)
         assert nonce_of(pool, account) == 1
+
+    def test_what_only_a_node_that_is_cut_off_has_is_sent_again(
+        self, chain: NetworkProfile, between: MakeNode, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Pending there, it would wait until that node is back.
+        cut = between()
+        cut.replace["eth_getTransactionByHash"] = lambda params, _: {"hash": params[0]}
+        sender = Sender(RpcPool(replace(chain, rpc=(cut.url,))), Account.generate())
+        arrives = sender.broadcast
+        kept = [None]
+        monkeypatch.setattr(
+            sender, "broadcast", lambda signed: kept.pop() if kept else arrives(signed)
+        )
+        signed = sender.build_and_sign(SOMEWHERE)
+        assert sender.deliver(signed, timeout=30.0).succeeded
+        assert not kept
 
     def test_every_node_gets_it(self, chain: NetworkProfile, between: MakeNode) -> None:
         # Some engines do not pass on what costs nothing.

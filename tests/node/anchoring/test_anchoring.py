@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from xinglin._chain.checkpoints import Checkpoints
 from xinglin._chain.rpc import RpcPool, check_contracts
+from xinglin._chain.sender import Sender
 from xinglin._network import process
 from xinglin._network.anvil import Anvil
 from xinglin._network.engine import NetworkOptions
@@ -117,6 +118,31 @@ class TestExactlyOnce:
         with walk(tmp_path / "node", chain.profile, member, keys) as node:
             _until(node, lambda: _state(node, 3) is EntryState.FINAL)
             assert _anchors(node, member) == [4]
+
+    def test_i3_one_that_is_pending_is_sent_again_as_it_was_by_the_next_process(
+        self, own_chain, walk, tmp_path, monkeypatch
+    ) -> None:
+        # The node that has it may be cut off; another must not get a second one.
+        with own_chain(tmp_path / "chain", 3) as chain:
+            member, keys = chain.hospital()
+            url, sent = chain.profile.rpc[0], []
+            with walk(tmp_path / "node", chain.profile, member, keys) as node:
+                node.follow()
+                node.append(2)
+                _rpc(url, "evm_setIntervalMining", [0])
+                _until(node, lambda: _signed(node))
+                with node.house.database.reading() as session:
+                    raw = session.scalars(select(AnchorRow.raw)).one()
+            with walk(tmp_path / "node", chain.profile, member, keys) as node:
+                send = Sender.broadcast
+                monkeypatch.setattr(
+                    Sender, "broadcast", lambda self, one: (sent.append(one.raw), send(self, one))
+                )
+                node.step()
+                assert sent == [raw]
+                _rpc(url, "evm_setIntervalMining", [1])
+                _until(node, lambda: _state(node, 1) is EntryState.FINAL)
+                assert _anchors(node, member) == [2]
 
     def test_i3_a_block_that_is_reorganised_away_takes_its_anchor_back(
         self, own_chain, walk, tmp_path
@@ -230,14 +256,17 @@ class TestOutbox:
     ) -> None:
         member, keys = chain.hospital()
         from xinglin._chain.consents import Consents
-        from xinglin.names import GrantId
+        from xinglin.names import UnixTime
 
         with walk(tmp_path / "node", chain.profile, member, keys) as node:
-            call = Consents(node.workers.pool).revoke(GrantId(bytes(32)), None)
-            _queue(node, "revoke", call.to, call.data)
+            call = Consents(node.workers.pool).witness(
+                b"{}", not_before=UnixTime(0), expires_at=UnixTime(4_000_000_000)
+            )
+            _queue(node, "give", call.to, call.data)
             node.step()
-            row = _row(node, "revoke")
-            assert (row.state, row.error) == ("refused", "ConsentUnknownGrant")
+            row = _row(node, "give")
+            assert (row.state, row.error) == ("refused", "ConsentUnauthorizedWitness")
+            assert row.transaction is None
 
 
 class TestWrongChain:

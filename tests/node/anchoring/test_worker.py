@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xinglin.errors import Unreachable, XinglinError
+from xinglin.errors import ChainError, Unreachable, XinglinError
 from xinglin_node.anchoring.worker import Workers
 from xinglin_node.reporting import ALLOWED
 
@@ -35,6 +35,23 @@ class TestSteps:
             worker._run("indexer", step)
         assert steps == 2
         assert "chain step failed" in caplog.text
+
+    @pytest.mark.parametrize("met", [ChainError("no"), Unreachable("silent"), ValueError("odd")])
+    def test_i3_the_log_is_anchored_whatever_the_outbox_meets(self, met: Exception) -> None:
+        # One revocation that no node could judge once kept every checkpoint back.
+        anchored = []
+
+        def fail() -> None:
+            raise met
+
+        worker = object.__new__(Workers)
+        worker._checked = threading.Event()
+        worker._checked.set()
+        worker.outbox = SimpleNamespace(step=fail)  # type: ignore[assignment]
+        worker.anchors = SimpleNamespace(step=lambda: anchored.append(1))  # type: ignore[assignment]
+        with pytest.raises(type(met)):
+            worker._send()
+        assert anchored == [1]
 
     def test_no_field_of_a_log_line_is_one_that_logging_keeps_for_itself(self) -> None:
         reserved = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
