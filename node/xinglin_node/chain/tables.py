@@ -177,7 +177,7 @@ class OutboxRow(Base):
     A transaction that must reach the chain: relayed revocations, grants, witnessed grants.
 
     Payload and addressee are all the chain will see anyway. Sent by the sender of `account`
-    in order of `id`; done once mined, or once the chain refused it for good.
+    in order of `id`; done once final, or once a final view refuses it for good.
     """
 
     __tablename__ = "outbox"
