@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from xinglin._chain.consortium import Consortium
-from xinglin._chain.profile import NetworkProfile
+from xinglin._chain.profile import FinalityRule, NetworkProfile, safe_depth
 from xinglin._chain.rpc import NodeState, RpcPool, View
 from xinglin._cli import output
 from xinglin._network.watching import RecordedValidator, Sealing, differences, recorded, watch
@@ -105,6 +105,21 @@ class Standing:
         """Whether nothing is released under a grant (I4)."""
         return self.age > self.profile.max_view_age
 
+    @property
+    def shallow(self) -> str:
+        """What to mend where validators were voted in beyond what the profile's depth is for."""
+        finality = self.profile.finality
+        if self.validators is None or finality.rule is FinalityRule.IMMEDIATE:
+            return ""
+        sealing = len(self.validators.sealing.validators)
+        needed = safe_depth(sealing)
+        if finality.depth >= needed:
+            return ""
+        return (
+            f"depth {finality.depth} in the profile, {needed} is needed for the {sealing} that may "
+            "seal: raise it in every member's profile"
+        )
+
     def to_json(self) -> dict[str, JsonValue]:
         """As `--json` prints it."""
         profile = self.profile
@@ -128,6 +143,7 @@ class Standing:
                 "ageSeconds": self.age,
             },
             "stale": self.stale,
+            "tooShallow": bool(self.shallow),
             "contracts": profile.contracts is not None,
         }
         if self.validators is not None:
@@ -150,6 +166,8 @@ class Standing:
             table.add_row("validators", line)
         if self.validators is not None and self.validators.difference:
             table.add_row("they differ", self.validators.difference)
+        if self.shallow:
+            table.add_row("too shallow", self.shallow)
         return table
 
 

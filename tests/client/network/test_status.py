@@ -3,12 +3,14 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.client.network.sealed import SealedNodes
 
+from xinglin._chain.profile import Finality, FinalityRule
 from xinglin._cli import main, network, signing
 from xinglin._network.profile import save
 
@@ -58,6 +60,28 @@ class TestAge:
         nodes.age = nodes.profile.max_view_age - 60
         code, shown, said = command("network", "status")
         assert (code, shown["stale"], said) == (0, False, "")
+
+
+class TestDepth:
+    @pytest.mark.parametrize(("depth", "shallow"), [(0, False), (1, True), (2, False), (3, False)])
+    def test_one_that_is_less_than_those_who_really_seal_need_is_said(
+        self,
+        nodes: SealedNodes,
+        command: Command,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        depth: int,
+        shallow: bool,
+    ) -> None:
+        # Three may seal, and need floor(3 / 2) + 1.
+        rule = FinalityRule.DEPTH if depth else FinalityRule.IMMEDIATE
+        nodes.profile = replace(nodes.profile, finality=Finality(rule, depth))
+        save(nodes.profile, tmp_path / "network.toml")
+        code, shown, _ = command("network", "status")
+        assert (code, shown["tooShallow"]) == (0, shallow)
+        with pytest.raises(SystemExit):
+            main(["network", "status"])
+        assert ("too shallow" in capsys.readouterr().out) is shallow
 
 
 class TestGoingOn:
