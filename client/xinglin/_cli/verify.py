@@ -33,15 +33,52 @@ TRUST_VARIABLE = "XINGLIN_TRUST"
 """Environment variable that names the trust root's file."""
 
 
+_TrustOption = Annotated[
+    Path | None,
+    typer.Option(
+        help=f"The network's trust root. Else ${TRUST_VARIABLE}, else trust.json in the "
+        "user's configuration folder; never the bundle, never the working directory."
+    ),
+]
+
+_SealedOption = Annotated[
+    bool,
+    typer.Option(
+        "--sealed",
+        help="Refuse evidence that does not reach the trust root's block, on a development "
+        "chain too.",
+    ),
+]
+
+_UnsealedOption = Annotated[
+    bool,
+    typer.Option(
+        "--unsealed",
+        help="Accept a bundle without headers as it is: whoever made it can have made up "
+        "what the chain says in it.",
+    ),
+]
+
+_NodesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="A profile, network.toml: follow the headers from its nodes, in place of the "
+        "bundle's. No node is believed."
+    ),
+]
+
+_ReceiptOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The receipt that you were given when you submitted: demand that the log signed "
+        "it, and kept it."
+    ),
+]
+
+
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle: one .xinglin.json file.")],
-    trust: Annotated[
-        Path | None,
-        typer.Option(
-            help=f"The network's trust root. Else ${TRUST_VARIABLE}, else trust.json in the "
-            "user's configuration folder; never the bundle, never the working directory."
-        ),
-    ] = None,
+    trust: _TrustOption = None,
     type: Annotated[
         str | None, typer.Option(help="Demand this type of statement, such as record.")
     ] = None,
@@ -49,40 +86,14 @@ def verify(
     in_time: Annotated[
         bool, typer.Option("--in-time", help="Refuse what was anchored late.")
     ] = False,
-    sealed: Annotated[
-        bool,
-        typer.Option(
-            "--sealed",
-            help="Refuse evidence that does not reach the trust root's block, on a development "
-            "chain too.",
-        ),
-    ] = False,
-    unsealed: Annotated[
-        bool,
-        typer.Option(
-            "--unsealed",
-            help="Accept a bundle without headers as it is: whoever made it can have made up "
-            "what the chain says in it.",
-        ),
-    ] = False,
-    network: Annotated[
-        Path | None,
-        typer.Option(
-            help="A profile, network.toml: follow the headers from its nodes, in place of the "
-            "bundle's. No node is believed."
-        ),
-    ] = None,
+    sealed: _SealedOption = False,
+    unsealed: _UnsealedOption = False,
+    network: _NodesOption = None,
     approved_model: Annotated[
         bool,
         typer.Option("--approved-model", help="Refuse inferences by models not then approved."),
     ] = False,
-    receipt: Annotated[
-        Path | None,
-        typer.Option(
-            help="The receipt that you were given when you submitted: demand that the log signed "
-            "it, and kept it."
-        ),
-    ] = None,
+    receipt: _ReceiptOption = None,
     as_json: output.JsonOption = False,
 ) -> None:
     """
