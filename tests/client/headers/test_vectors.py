@@ -27,7 +27,7 @@ def lower(addresses: tuple[str, ...]) -> list[str]:
     return [address.lower() for address in addresses]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def main_chain(vectors: dict[str, Any]) -> list[qbft.View]:
     """The view after every block of the main chain, by number."""
     rules = qbft.Rules(vectors["epochLength"], vectors["blockPeriodSeconds"])
