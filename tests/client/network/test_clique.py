@@ -210,6 +210,7 @@ class TestMembership:
         clique._init(find_geth(), network.folder, outsider)
         started = network.engine.start(network.folder, outsider, nodes)
         try:
+            until(lambda: ask(outsider.url, "net_version"), seconds=60, what="an answer")
             time.sleep(8)
             assert quantity(ask(outsider.url, "net_peerCount")) == 0
             assert quantity(ask(outsider.url, "eth_blockNumber")) == 0
