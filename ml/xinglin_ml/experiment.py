@@ -3,7 +3,7 @@ One experiment from its TOML file to its results: what `xinglin ner train` runs.
 
 The folder of a finished run holds the averaged weights (in `state.pt`), `metrics.json`, the curve
 as numbers and as a picture, the vocabulary, the lexicon, and `experiment.json`: digests of every
-input, seeds and library versions, which the model's manifest takes over.
+input, of teachers, seeds and library versions, which the model's manifest takes over.
 """
 
 import json
@@ -39,6 +39,10 @@ def inputs(trainer: Trainer, configuration: Digest) -> dict[str, object]:
         "pretrained": None
         if config.from_scratch
         else {"name": config.pretrained, "steps": trainer.pretrained_tokens},
+        "teachers": {
+            name: Digest.of((trainer.folder.parent / name / "state.pt").read_bytes()).text
+            for name in config.teachers
+        },
         "seeds": [config.seed],
         "libraries": {name: metadata.version(name) for name in libraries},
     }

@@ -241,6 +241,8 @@ class TestTeachers:
             reader = together([folder])
             found.append([s.key for s in reader.read(["头痛三天，川芎治之"], "diagnostic")[0]])
         assert found == [[], [(0, 2, "症状"), (5, 7, "治疗")]]
+        experiment = json.loads((folder / "experiment.json").read_text())
+        assert sorted(experiment["teachers"]) == ["teacher-1", "teacher-2"]
 
     def test_teachers_of_another_lexicon_teach_nobody(
         self, tiny: Path, teachers: list[Path]
