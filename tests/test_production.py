@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 from xinglin import _cli
-from xinglin._chain.rpc import NodeCondition
+from xinglin._chain.nodes import NodeCondition
 from xinglin._network import besu
 from xinglin._network.exporter import GAUGES
 from xinglin._network.profile import load as load_profile

@@ -10,8 +10,9 @@ the chain need not trust the log. A node carries checkpoints by an outbox of its
 is the verb for one of them, and for those who only read.
 """
 
+from xinglin._chain.answers import View
 from xinglin._chain.checkpoints import Anchor, Anchored, Checkpoints
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Phase, Sender
 from xinglin.checkpoint import Checkpoint
 from xinglin.errors import ChainError, UsageError

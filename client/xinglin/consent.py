@@ -16,8 +16,9 @@ What is personal stays in the terms, which the chain never sees: it gets their d
 
 from dataclasses import dataclass
 
+from xinglin._chain.answers import View
 from xinglin._chain.consents import Consents
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Sender, TransactionState
 from xinglin._http import NodeClient
 from xinglin.canonical import JsonValue

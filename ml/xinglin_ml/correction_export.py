@@ -20,7 +20,8 @@ from pathlib import Path
 
 from xinglin import access, consent, inference
 from xinglin import grant as grants
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.answers import View
+from xinglin._chain.rpc import RpcPool
 from xinglin._cli import output as printing
 from xinglin._cli.access import read_kept
 from xinglin._cli.caller import Caller, now, read_json

@@ -46,12 +46,13 @@ from node_bench import (
 from rich.console import Console
 from rich.table import Table
 
+from xinglin._chain.answers import data, quantity
 from xinglin._chain.checkpoints import NO_ANCHOR, Anchor, Checkpoints
 from xinglin._chain.consortium import Applicant, NewAccount
 from xinglin._chain.contract import Call
 from xinglin._chain.deploy import DeploymentPlan, deploy, new_network_id
 from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile
-from xinglin._chain.rpc import RpcPool, data, quantity
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Fee, Sender
 from xinglin._chain.words import Power
 from xinglin._network import clique, process

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 from tests.faults.trial import CATCH_UP_SECONDS, VIEW_AGE, Trial, give
 
+from xinglin._chain.answers import View
 from xinglin._chain.checkpoints import Checkpoints
 from xinglin._chain.consents import Consents
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._network import process
 from xinglin.errors import Unreachable
 from xinglin.names import Generation, GrantId

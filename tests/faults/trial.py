@@ -21,8 +21,8 @@ from tests.faults.peer_links import PeerLinks
 
 import xinglin._demo.world as stage
 from xinglin import access
+from xinglin._chain.answers import data, quantity
 from xinglin._chain.profile import NetworkProfile
-from xinglin._chain.rpc import data, quantity
 from xinglin._demo import consent, intake
 from xinglin._demo.intake import Filed, Submitted
 from xinglin._demo.records import DemoRecord

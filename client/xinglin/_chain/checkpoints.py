@@ -9,8 +9,9 @@ CheckpointRegistry: the checkpoints of every log.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xinglin._chain.answers import View, view_of
 from xinglin._chain.contract import BoundContract, Call, Log, word
-from xinglin._chain.rpc import RpcPool, View, view_of
+from xinglin._chain.rpc import RpcPool
 from xinglin.errors import ChainError
 from xinglin.names import Generation, LeafHash, Member, NodeHash, RootHash, UnixTime
 from xinglin.storage import anchored_word

@@ -11,8 +11,9 @@ from typing import Literal, cast
 
 from eth_utils.address import to_checksum_address
 
+from xinglin._chain.answers import View
 from xinglin._chain.contract import BoundContract, Call, Log
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin.errors import ChainError
 from xinglin.grant import Grant, GrantState, How, terms_digest
 from xinglin.names import Address, GrantId, Signature, UnixTime

@@ -13,8 +13,9 @@ from typing import Any, cast
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
+from xinglin._chain.answers import View
 from xinglin._chain.contract import BoundContract, Call, Log
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.words import Change, ChangeState, Kind, Power, Role, Status
 from xinglin.hashes import Digest, keccak256
 from xinglin.names import Address, Generation, Member, NetworkId, UnixTime

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from xinglin._chain import abi
+from xinglin._chain.answers import View, data, quantity
 from xinglin._chain.profile import DeployedContract
-from xinglin._chain.rpc import RpcPool, View, data, quantity
+from xinglin._chain.rpc import RpcPool
 from xinglin.errors import ChainError
 from xinglin.names import Address
 

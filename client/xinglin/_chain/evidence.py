@@ -11,8 +11,9 @@ state (contracts store histories), because old states are not to be had for long
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from xinglin._chain.answers import View, block_parameter, data, quantity
 from xinglin._chain.deploy import slots_of
-from xinglin._chain.rpc import RpcPool, View, block_parameter, data, quantity
+from xinglin._chain.rpc import RpcPool
 from xinglin.bundle import Evidence, StateProof
 from xinglin.errors import ChainError
 from xinglin.headers import Engine, block_hash_of

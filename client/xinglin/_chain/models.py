@@ -8,8 +8,9 @@ ModelRegistry: which model is which digest, and whether the network stands by it
 from dataclasses import dataclass
 from enum import IntEnum
 
+from xinglin._chain.answers import View
 from xinglin._chain.contract import BoundContract, Call, Log
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin.hashes import Digest
 from xinglin.names import Member, UnixTime
 

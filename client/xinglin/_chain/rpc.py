@@ -25,93 +25,35 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, cast
 
-from requests.exceptions import RequestException
-from web3 import HTTPProvider, Web3
-from web3.exceptions import Web3Exception
-from web3.middleware import ExtraDataToPOAMiddleware
-from web3.types import RPCEndpoint
+from web3 import Web3
 
+from xinglin._chain.answers import View, block_parameter, data, json_object, view_of
+from xinglin._chain.nodes import (
+    NoAnswer,
+    Node,
+    NodeCondition,
+    NodeState,
+    ask,
+    connect,
+    describe,
+    judge,
+    look,
+    put_to_sleep,
+)
 from xinglin._chain.profile import NetworkProfile, finalized_block
-from xinglin._chain.reverts import refusal
 from xinglin.errors import ChainError, ContractError, Unreachable, WrongChain
-from xinglin.names import Address, UnixTime
+from xinglin.names import Address
 
 REQUEST_SECONDS = 10.0
 """Time given to one request."""
 
-SURVEY_SECONDS = 3.0
-"""Time given to a node to name its head: one that is stopped must not hold up the others."""
-
 SURVEY_LASTS = 2.0
 """Seconds for which the order of nodes found by one survey serves for plain reads."""
 
-FIRST_REST = 2.0
-"""Seconds before a node that did not answer is asked again; doubles up to `LONGEST_REST`."""
-
-LONGEST_REST = 30.0
-
-IDENTITY_LASTS = 60.0
-"""Seconds after which chain id and genesis are asked for again."""
-
 LOGS_RANGE = 2_000
 """Blocks in one request for events: below the limits of Besu (5,000) and of public nodes."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A block at which state is read: what was looked at, and when that was."""
-
-    number: int
-    hash: bytes
-    """32 bytes."""
-
-    time: UnixTime
-    """The block's timestamp."""
-
-
-class NodeCondition(StrEnum):
-    """What a survey found of one RPC node, the best first."""
-
-    GOOD = "good"
-    LAGGING = "lagging"
-    OLD_HEAD = "old-head"
-    UNREACHABLE = "unreachable"
-    WRONG_CHAIN = "wrong-chain"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeState:
-    """One RPC node, as of the last survey."""
-
-    url: str
-    condition: NodeCondition
-    head: View | None
-    """Its newest block; none where it gave none."""
-
-    detail: str
-    """Why it was set aside, in words; empty for a good one."""
-
-
-class _NoAnswer(Exception):
-    """A node gave no usable answer; the next one is asked. Never leaves this module."""
-
-
-@dataclass(slots=True)
-class _Node:
-    url: str
-    web3: Web3
-    survey: HTTPProvider
-    identified_at: float = 0.0
-    wrong: str = ""
-    rest: float = 0.0
-    asleep_until: float = 0.0
-    detail: str = ""
-    head: View | None = None
-    looking: Future[None] | None = None
 
 
 class RpcPool:
@@ -126,7 +68,7 @@ class RpcPool:
     ) -> None:
         self.profile = profile
         self._clock = clock
-        self._nodes = [_connect(url, timeout) for url in profile.rpc]
+        self._nodes = [connect(url, timeout) for url in profile.rpc]
         self._lock = threading.Lock()
         self._surveying = threading.Lock()
         self._surveyed_at = -SURVEY_LASTS
@@ -147,76 +89,23 @@ class RpcPool:
         with self._surveying:
             self._survey()
         with self._lock:
-            self._states = self._judge()
+            self._states = judge(self._nodes, self.profile, now=self._clock())
             self._surveyed_at = time.monotonic()
             return self._states
 
     def _survey(self) -> None:
         """Look at every node that is not asleep; wait for those that answered the last time."""
-        started: list[tuple[_Node, Future[None]]] = []
+        started: list[tuple[Node, Future[None]]] = []
         for node in self._nodes:
             # One that is slow to fail may still be looked at from before.
             if node.looking is None or node.looking.done():
-                node.looking = self._workers.submit(self._look, node)
+                node.looking = self._workers.submit(look, node, self.profile)
             started.append((node, node.looking))
         # A node that was silent must not hold up the others: its answer counts the next time.
         answering = [future for node, future in started if not node.rest]
         wait(answering or [future for _, future in started], timeout=REQUEST_SECONDS)
 
-    def _look(self, node: _Node) -> None:
-        """Ask one node who it is and for its head."""
-        if time.monotonic() < node.asleep_until:
-            return
-        try:
-            if time.monotonic() - node.identified_at >= IDENTITY_LASTS or not node.identified_at:
-                node.wrong = self._identify(node)
-                node.identified_at = time.monotonic()
-            answer = _ask(node.survey, "eth_getBlockByNumber", ["latest", False])
-            node.head = view_of(_object(answer))
-            node.rest, node.detail = 0.0, ""
-        except _NoAnswer as error:
-            self._put_to_sleep(node, str(error))
-        except ChainError as error:
-            self._put_to_sleep(node, str(error))
-        except (KeyError, ValueError, TypeError):
-            self._put_to_sleep(node, "gave a block that is none")
-
-    def _put_to_sleep(self, node: _Node, detail: str) -> None:
-        node.rest = min(LONGEST_REST, max(FIRST_REST, 2 * node.rest))
-        node.asleep_until = time.monotonic() + node.rest
-        node.detail, node.head, node.identified_at = detail, None, 0.0
-
-    def _identify(self, node: _Node) -> str:
-        chain_id = quantity(_ask(node.survey, "eth_chainId", []))
-        if chain_id != self.profile.chain_id:
-            return f"expected chain id {self.profile.chain_id}, got {chain_id}"
-        block = _object(_ask(node.survey, "eth_getBlockByNumber", ["0x0", False]))
-        genesis = data(block["hash"])
-        if genesis != self.profile.genesis:
-            return f"expected genesis {self.profile.genesis.hex()}, got {genesis.hex()}"
-        return ""
-
-    def _judge(self) -> tuple[NodeState, ...]:
-        heads = [node.head.number for node in self._nodes if node.head and not node.wrong]
-        newest = max(heads, default=0)
-        return tuple(self._judge_one(node, newest) for node in self._nodes)
-
-    def _judge_one(self, node: _Node, newest: int) -> NodeState:
-        if node.wrong:
-            return NodeState(node.url, NodeCondition.WRONG_CHAIN, node.head, node.wrong)
-        if node.head is None:
-            return NodeState(node.url, NodeCondition.UNREACHABLE, None, node.detail or "not asked")
-        behind = newest - node.head.number
-        if behind > self.profile.max_lag:
-            detail = f"{behind} blocks behind {newest}"
-            return NodeState(node.url, NodeCondition.LAGGING, node.head, detail)
-        age = int(self._clock()) - node.head.time
-        if age > self.profile.max_head_age:
-            detail = f"head {node.head.number} is {age} s old"
-            return NodeState(node.url, NodeCondition.OLD_HEAD, node.head, detail)
-        return NodeState(node.url, NodeCondition.GOOD, node.head, "")
-
-    def _in_order(self, *, fresh: bool = False) -> list[tuple[_Node, NodeState]]:
+    def _in_order(self, *, fresh: bool = False) -> list[tuple[Node, NodeState]]:
         """Return the nodes that may be asked, the best first. Raises where there is none."""
         states = self.states(fresh=fresh)
         order = [NodeCondition.GOOD, NodeCondition.LAGGING, NodeCondition.OLD_HEAD]
@@ -263,15 +152,15 @@ class RpcPool:
         number = finalized_block(self.profile, heads[needed - 1])
         return self._agreed([node for node, _ in chosen], number, needed)
 
-    def _agreed(self, nodes: Sequence[_Node], number: int, needed: int) -> View:
+    def _agreed(self, nodes: Sequence[Node], number: int, needed: int) -> View:
         views: list[View] = []
         for node in nodes:
             try:
-                found = _ask(_provider(node), "eth_getBlockByNumber", [hex(number), False])
-            except (_NoAnswer, ChainError):
+                found = ask(node, "eth_getBlockByNumber", [hex(number), False])
+            except (NoAnswer, ChainError):
                 continue
             if found is not None:
-                views.append(view_of(_object(found)))
+                views.append(view_of(json_object(found)))
         tally = Counter(view.hash for view in views)
         best, count = tally.most_common(1)[0] if tally else (b"", 0)
         if count < needed:
@@ -292,7 +181,7 @@ class RpcPool:
     def stands(self, number: int, block_hash: bytes, *, on: View) -> bool:
         """Return whether the chain that has block `on` has this block too, below or above it."""
         found = self.request("eth_getBlockByNumber", [hex(number), False], on=on)
-        return found is not None and data(_object(found).get("hash")) == block_hash
+        return found is not None and data(json_object(found).get("hash")) == block_hash
 
     # -- reads --------------------------------------------------------------------------
 
@@ -311,7 +200,7 @@ class RpcPool:
         unknown = False
         for node, _ in self._in_order():
             try:
-                answer = _ask_on(node, method, params, on)
+                answer = ask(node, method, params, on=on)
                 if answer is not None:
                     return answer
                 unknown = True
@@ -320,11 +209,11 @@ class RpcPool:
             except ChainError as error:
                 # A node may refuse because it is behind; another may know the block.
                 refused = refused or error
-            except _NoAnswer as error:
+            except NoAnswer as error:
                 failed.append(f"{node.url} {error}")
                 with self._lock:
-                    self._put_to_sleep(node, str(error))
-                    self._states = self._judge()
+                    put_to_sleep(node, str(error))
+                    self._states = judge(self._nodes, self.profile, now=self._clock())
         if unknown:
             return None
         if refused is not None:
@@ -336,14 +225,14 @@ class RpcPool:
         answers: list[object | ChainError] = []
         for node, _ in self._in_order():
             try:
-                answers.append(_ask(_provider(node), method, params))
+                answers.append(ask(node, method, params))
             except ChainError as error:
                 answers.append(error)
-            except _NoAnswer as error:
+            except NoAnswer as error:
                 answers.append(ChainError(f"{node.url} {error}"))
                 with self._lock:
-                    self._put_to_sleep(node, str(error))
-                    self._states = self._judge()
+                    put_to_sleep(node, str(error))
+                    self._states = judge(self._nodes, self.profile, now=self._clock())
         return answers
 
     def block(self, which: int | bytes, *, on: View | None = None) -> Mapping[str, Any]:
@@ -355,7 +244,7 @@ class RpcPool:
         if found is None:
             shown = which.hex() if isinstance(which, bytes) else str(which)
             raise ChainError(f"expected block {shown}, the node has none")
-        return _object(found)
+        return json_object(found)
 
     def call(
         self, to: Address, payload: bytes, *, at: View | None = None, sender: Address | None = None
@@ -392,7 +281,7 @@ class RpcPool:
             answer = self.request("eth_getLogs", [asked], on=at)
             if not isinstance(answer, list):
                 raise ChainError(f"expected a list of events, got {type(answer).__name__}")
-            found.extend(_object(item) for item in cast(list[object], answer))
+            found.extend(json_object(item) for item in cast(list[object], answer))
         return found
 
     @property
@@ -415,111 +304,3 @@ def check_contracts(pool: RpcPool, *, at: View | None = None) -> None:
                 f"expected {name} at {contract.address} with code hash "
                 f"{contract.code_hash.hex()}, got {keccak256(code).hex()}"
             )
-
-
-def describe(states: Sequence[NodeState]) -> str:
-    """Name each node and what it is worth, in one line."""
-    return "; ".join(
-        f"{state.url} {state.condition}" + (f" ({state.detail})" if state.detail else "")
-        for state in states
-    )
-
-
-def block_parameter(at: View | None) -> object:
-    """
-    Encode where to read: by hash, so that a reorganisation is an error and not another answer.
-
-    EIP-1898. Without a view the head is meant.
-    """
-    if at is None:
-        return "latest"
-    return {"blockHash": "0x" + at.hash.hex(), "requireCanonical": True}
-
-
-def view_of(block: Mapping[str, Any]) -> View:
-    """Read number, hash and time of a block's JSON."""
-    return View(
-        quantity(block["number"]), data(block["hash"]), UnixTime(quantity(block["timestamp"]))
-    )
-
-
-def quantity(value: object) -> int:
-    """Parse a JSON-RPC quantity. Raises `ChainError`."""
-    if not isinstance(value, str) or not value.startswith("0x"):
-        raise ChainError(f"expected a hexadecimal quantity from the node, got {value!r:.40}")
-    try:
-        return int(value, 16)
-    except ValueError as error:
-        raise ChainError("expected a hexadecimal quantity from the node, got other text") from error
-
-
-def data(value: object) -> bytes:
-    """Parse JSON-RPC data. Raises `ChainError`."""
-    if not isinstance(value, str) or not value.startswith("0x"):
-        raise ChainError(f"expected hexadecimal data from the node, got {value!r:.40}")
-    try:
-        return bytes.fromhex(value[2:])
-    except ValueError as error:
-        raise ChainError("expected hexadecimal data from the node, got other text") from error
-
-
-def _connect(url: str, timeout: float) -> _Node:
-    provider = HTTPProvider(
-        url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
-    )
-    # A contract must not make the client fetch an address of its choosing (EIP-3668).
-    provider.global_ccip_read_enabled = False
-    web3 = Web3(provider)
-    # Harmless where the extra data is short, needed where sealers' signatures are in it.
-    web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
-    survey = HTTPProvider(
-        url, request_kwargs={"timeout": SURVEY_SECONDS}, exception_retry_configuration=None
-    )
-    return _Node(url, web3, survey)
-
-
-def _provider(node: _Node) -> HTTPProvider:
-    return cast(HTTPProvider, node.web3.provider)
-
-
-def _ask(provider: HTTPProvider, method: str, params: Sequence[object]) -> object:
-    try:
-        response = provider.make_request(RPCEndpoint(method), params)
-    except (RequestException, OSError) as error:
-        raise _NoAnswer(f"did not answer ({type(error).__name__})") from error
-    except (Web3Exception, ValueError) as error:
-        raise _NoAnswer("answered with something that is not JSON-RPC") from error
-    answer: object = response
-    if not isinstance(answer, dict):
-        raise _NoAnswer("answered with something that is not JSON-RPC")
-    if "error" in answer:
-        raise refusal(method, cast(object, answer["error"]))
-    return cast(object, answer.get("result"))
-
-
-def _ask_on(node: _Node, method: str, params: Sequence[object], on: View | None) -> object:
-    """Ask one node. With `on`, raise `ChainError` unless it has that block all the while."""
-    if on is None:
-        return _ask(_provider(node), method, params)
-    # Before: a node that was behind could have caught up once it had answered. After: it could
-    # have left that chain.
-    _require(node, on)
-    answer = _ask(_provider(node), method, params)
-    _require(node, on)
-    return answer
-
-
-def _require(node: _Node, view: View) -> None:
-    # By number: by hash nodes also give blocks that their chain does not have.
-    found = _ask(_provider(node), "eth_getBlockByNumber", [hex(view.number), False])
-    if found is None or data(_object(found).get("hash")) != view.hash:
-        raise ChainError(
-            f"expected block {view.number} with hash {view.hash.hex()}, "
-            f"{node.url} has {'none' if found is None else 'another'}"
-        )
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ChainError(f"expected an object from the node, got {type(value).__name__}")
-    return cast(Mapping[str, Any], value)

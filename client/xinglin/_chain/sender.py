@@ -28,9 +28,10 @@ from eth_account.datastructures import SignedTransaction as EthSignedTransaction
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
+from xinglin._chain.answers import View, block_parameter, data, quantity, view_of
 from xinglin._chain.contract import Call
 from xinglin._chain.profile import FeeRule
-from xinglin._chain.rpc import RpcPool, View, block_parameter, data, quantity, view_of
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.waiting import wait_for
 from xinglin.errors import ChainError, ContractError, TransactionLost, UsageError
 from xinglin.hashes import keccak256

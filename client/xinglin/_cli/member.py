@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from xinglin._chain.answers import View
 from xinglin._chain.consortium import (
     Consortium,
     MemberRecord,
@@ -22,7 +23,7 @@ from xinglin._chain.consortium import (
     succession,
     unfreezing,
 )
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.words import Change, Kind, Power
 from xinglin._cli import output
 from xinglin._cli.output import JsonOption

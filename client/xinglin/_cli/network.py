@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from xinglin._chain.rpc import RpcPool, check_contracts, describe
+from xinglin._chain.nodes import describe
+from xinglin._chain.rpc import RpcPool, check_contracts
 from xinglin._cli import output
 from xinglin._cli.interruption import terminated_as_interrupted
 from xinglin._cli.output import JsonOption

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rich.table import Table
 
+from xinglin._chain.answers import View
 from xinglin._chain.consortium import Consortium
+from xinglin._chain.nodes import NodeState
 from xinglin._chain.profile import FinalityRule, NetworkProfile, safe_depth
-from xinglin._chain.rpc import NodeState, RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._cli import output
 from xinglin._network.watching import RecordedValidator, Sealing, differences, recorded, watch
 from xinglin.canonical import JsonValue

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from xinglin._chain.rpc import quantity
+from xinglin._chain.answers import quantity
 from xinglin._demo.consent import Granted, Openings, sign_in_patient
 from xinglin._demo.intake import Filed, reached
 from xinglin._demo.telling import Telling

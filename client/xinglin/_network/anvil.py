@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+from xinglin._chain.answers import data, quantity
 from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile
-from xinglin._chain.rpc import data, quantity
 from xinglin._chain.waiting import wait_for
 from xinglin._network import process
 from xinglin._network.engine import FUNDED_WEI, NetworkOptions, Progress, silent

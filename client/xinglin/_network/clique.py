@@ -25,8 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from xinglin._chain.answers import data
 from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile, safe_depth
-from xinglin._chain.rpc import data
 from xinglin._network import process
 from xinglin._network.engine import FUNDED_WEI, NetworkOptions, Progress, silent
 from xinglin._network.probe import ask, ask_all, ask_socket

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from xinglin._chain.rpc import NodeCondition, RpcPool
+from xinglin._chain.nodes import NodeCondition
+from xinglin._chain.rpc import RpcPool
 from xinglin._network.watching import watch
 from xinglin.errors import ChainError, HeaderError, Unreachable
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from xinglin._chain.rpc import quantity
+from xinglin._chain.answers import quantity
 from xinglin._chain.waiting import wait_for
 from xinglin._network import process
 from xinglin._network.probe import ask

@@ -16,8 +16,9 @@ import logging
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from xinglin._chain.answers import View
 from xinglin._chain.checkpoints import Anchored, Checkpoints
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Sender, SignedTransaction
 from xinglin.errors import ChainError, ContractError
 from xinglin.names import RootHash, UnixTime

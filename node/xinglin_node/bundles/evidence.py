@@ -10,10 +10,11 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
+from xinglin._chain.answers import View, block_parameter, data
 from xinglin._chain.deploy import slots_of, trust_root
 from xinglin._chain.evidence import collect, headers_between, state_proofs
 from xinglin._chain.models import Models
-from xinglin._chain.rpc import RpcPool, View, block_parameter, data
+from xinglin._chain.rpc import RpcPool
 from xinglin.bundle import Bundle, Evidence, ModelState
 from xinglin.errors import ConsentError, VerificationError
 from xinglin.hashes import Digest

@@ -22,12 +22,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from xinglin._chain.answers import View, view_of
 from xinglin._chain.checkpoints import Checkpoints
 from xinglin._chain.consents import Consents
 from xinglin._chain.consortium import Consortium, MemberRecord
 from xinglin._chain.contract import Log
 from xinglin._chain.models import Models
-from xinglin._chain.rpc import RpcPool, View, view_of
+from xinglin._chain.rpc import RpcPool
 from xinglin.grant import GrantState
 from xinglin.hashes import Digest
 from xinglin.names import GrantId, Member, UnixTime

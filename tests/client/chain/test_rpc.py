@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from eth_utils.crypto import keccak
 
+from xinglin._chain.answers import View, quantity
+from xinglin._chain.nodes import NodeCondition, describe
 from xinglin._chain.profile import NetworkProfile
-from xinglin._chain.rpc import NodeCondition, RpcPool, View, check_contracts, describe, quantity
+from xinglin._chain.rpc import RpcPool, check_contracts
 from xinglin._network.process import free_ports
 from xinglin.errors import ChainError, ContractError, Unreachable, WrongChain
 from xinglin.names import Address

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from xinglin._chain.answers import quantity
 from xinglin._chain.contract import Call
 from xinglin._chain.profile import FeeRule, NetworkProfile
-from xinglin._chain.rpc import RpcPool, quantity
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Fee, Phase, Sender, read_signed, transaction_state
 from xinglin._network.anvil import Anvil
 from xinglin._network.engine import NetworkOptions

@@ -8,8 +8,10 @@ import rlp
 from eth_utils.address import to_checksum_address
 from tests.client.headers.chains import CliqueChain, Key, keys_of
 
+from xinglin._chain.answers import View
+from xinglin._chain.nodes import NodeCondition, NodeState
 from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile
-from xinglin._chain.rpc import NodeCondition, NodeState, RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin.errors import ChainError, Unreachable
 from xinglin.headers.header import _RPC_NAMES, parse
 from xinglin.names import Address, UnixTime

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from xinglin._chain.answers import quantity
 from xinglin._chain.contract import Call
 from xinglin._chain.profile import FeeRule
-from xinglin._chain.rpc import RpcPool, quantity
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Phase, Sender
 from xinglin._network import process
 from xinglin._network.anvil import Anvil, find_anvil

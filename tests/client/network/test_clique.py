@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from xinglin._chain.answers import quantity
 from xinglin._chain.contract import Call
+from xinglin._chain.nodes import NodeCondition
 from xinglin._chain.profile import NetworkProfile
-from xinglin._chain.rpc import NodeCondition, RpcPool, quantity
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Phase, Sender
 from xinglin._cli import main
 from xinglin._network import clique, process

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from xinglin._chain.rpc import quantity
+from xinglin._chain.answers import quantity
 from xinglin._cli import main
 from xinglin._network import clique, process, readiness
 from xinglin._network.clique import Clique, find_geth

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from xinglin._chain.answers import quantity
 from xinglin._chain.contract import Call
 from xinglin._chain.profile import FeeRule
-from xinglin._chain.rpc import RpcPool, quantity
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Sender
 from xinglin._network.clique import Clique, find_geth
 from xinglin._network.engine import FUNDED_WEI, NetworkOptions

@@ -5,8 +5,9 @@ from typing import cast
 
 import pytest
 
+from xinglin._chain.answers import View
 from xinglin._chain.consortium import AccountRecord, Consortium, MemberRecord
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.words import Power, Role, Status
 from xinglin._network import peers, permissions
 from xinglin._network.permissions import keep_accounts, write_accounts

@@ -11,12 +11,13 @@ import pytest
 
 from xinglin import grant as grants
 from xinglin import history, merkle, statement, typed
+from xinglin._chain.answers import View, block_parameter
 from xinglin._chain.checkpoints import NO_ANCHOR, Anchor, Checkpoints
 from xinglin._chain.consents import Consents
 from xinglin._chain.consortium import Applicant, NewAccount
 from xinglin._chain.deploy import DeploymentPlan, deploy, new_network_id, trust_root
 from xinglin._chain.evidence import header_at, state_proofs
-from xinglin._chain.rpc import RpcPool, View, block_parameter
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Sender
 from xinglin._chain.words import Power
 from xinglin._network.anvil import Anvil, find_anvil

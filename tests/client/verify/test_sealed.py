@@ -12,9 +12,9 @@ from eth_utils.address import to_checksum_address
 from tests.client.headers.chains import CliqueChain, Key, QbftChain, keys_of
 
 from xinglin import _cli
+from xinglin._chain.answers import View, block_parameter
 from xinglin._chain.evidence import header_at, state_proofs
 from xinglin._chain.profile import Finality, FinalityRule, NetworkProfile
-from xinglin._chain.rpc import View, block_parameter
 from xinglin._cli import output, signing
 from xinglin._network import profile as profiles
 from xinglin.bundle import Bundle, BundledAppointment, Evidence

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from xinglin._chain.answers import View
 from xinglin._chain.contract import Call
-from xinglin._chain.rpc import View
 from xinglin._chain.sender import Fee, Phase, Sender, SignedTransaction, TransactionState
 from xinglin.encoding import base64url, hex0x
 from xinglin.errors import ChainError, ContractError

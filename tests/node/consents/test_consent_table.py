@@ -18,11 +18,12 @@ import pytest
 
 from xinglin import canonical, consent, merkle, storage, typed
 from xinglin import grant as grants
+from xinglin._chain.answers import View
 from xinglin._chain.consents import Consents
 from xinglin._chain.consortium import Applicant, NewAccount
 from xinglin._chain.deploy import DeploymentPlan, deploy, new_network_id, trust_root
 from xinglin._chain.evidence import header_at
-from xinglin._chain.rpc import RpcPool, View
+from xinglin._chain.rpc import RpcPool
 from xinglin._chain.sender import Sender
 from xinglin._chain.words import Power
 from xinglin._network.anvil import Anvil, find_anvil
