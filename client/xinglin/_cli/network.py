@@ -8,8 +8,9 @@ import typer
 
 from xinglin._chain.nodes import describe
 from xinglin._chain.rpc import RpcPool, check_contracts
-from xinglin._cli import output
+from xinglin._cli import network_node, network_validator, output
 from xinglin._cli.interruption import terminated_as_interrupted
+from xinglin._cli.options import NetworkFolderOption
 from xinglin._cli.output import JsonOption
 from xinglin._cli.signing import (
     DEFAULT_FOLDER,
@@ -42,31 +43,13 @@ what a transaction costs, and which contracts are on it. Every other command rea
     xinglin network down
 """,
 )
-validator_app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    help="""Vote on validators, and compare who is on record with who seals.
-
-Each institution casts its vote on its own node. More than half of the validators must agree;
-votes that do not get there lapse at the end of the epoch.
-""",
-)
-node_app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    help="""Admit nodes to the peer network. Without that, a node finds no peers.""",
-)
-app.add_typer(validator_app, name="validator")
-app.add_typer(node_app, name="node")
-
-FolderOption = Annotated[
-    Path, typer.Option("--data", help="Folder of the network: keys, blocks, profile.")
-]
+app.add_typer(network_validator.app, name="validator")
+app.add_typer(network_node.app, name="node")
 
 
 @app.command()
 def up(
-    data: FolderOption = DEFAULT_FOLDER,
+    data: NetworkFolderOption = DEFAULT_FOLDER,
     engine: Annotated[
         str, typer.Option(help="anvil (development) or clique (a consortium on one machine).")
     ] = "anvil",
@@ -109,7 +92,7 @@ def up(
 
 
 @app.command()
-def down(data: FolderOption = DEFAULT_FOLDER, json: JsonOption = False) -> None:
+def down(data: NetworkFolderOption = DEFAULT_FOLDER, json: JsonOption = False) -> None:
     """Stop every process of the folder's network. Its blocks and keys stay."""
     from xinglin._network.engine import find_engine
 
@@ -124,7 +107,7 @@ def down(data: FolderOption = DEFAULT_FOLDER, json: JsonOption = False) -> None:
 @app.command()
 def status(
     network: NetworkOption = None,
-    data: FolderOption = DEFAULT_FOLDER,
+    data: NetworkFolderOption = DEFAULT_FOLDER,
     json: JsonOption = False,
 ) -> None:
     """
@@ -167,7 +150,7 @@ def deploy(
         ),
     ],
     network: NetworkOption = None,
-    data: FolderOption = DEFAULT_FOLDER,
+    data: NetworkFolderOption = DEFAULT_FOLDER,
     change_delay: Annotated[
         int, typer.Option(min=0, help="Seconds in which a vote can stop a member's change.")
     ] = 72 * 3600,
@@ -373,131 +356,6 @@ def unlock(
 
     address = unlock_key(key, out, read_passphrase(passphrase_file))
     output.result({"address": address}, [f"key of {address} ready"], as_json=json)
-
-
-@validator_app.command("propose")
-def propose_validator(
-    address: Annotated[str, typer.Argument(help="The validator's account.")],
-    data: FolderOption = DEFAULT_FOLDER,
-    node: Annotated[
-        str,
-        typer.Option(help="Your own node: its name in the folder, or a Besu node's RPC address."),
-    ] = "node1",
-    remove: Annotated[
-        bool, typer.Option("--remove", help="Vote it out; without this, in.")
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """
-    Cast your institution's vote on a validator, on your own node.
-
-    The vote goes into the blocks that the node proposes. More than half of the validators
-    must cast it; `network validator list` shows who seals since.
-    """
-    from xinglin._network.votes import cast_vote
-
-    cast_vote(data.resolve(), node, checksummed(address), admit=not remove)
-    what = "out" if remove else "in"
-    value: dict[str, JsonValue] = {"address": address, "admit": not remove, "node": node}
-    output.result(value, [f"{node} votes {address} {what}"], as_json=json)
-
-
-@validator_app.command("list")
-def list_validators(
-    network: NetworkOption = None,
-    data: FolderOption = DEFAULT_FOLDER,
-    json: JsonOption = False,
-) -> None:
-    """
-    Show who is on record as a validator, who may seal, and who sealed the last blocks.
-
-    The second and third come from the headers, followed from genesis, and from nobody's word.
-    Exits 1 where record and reality differ.
-    """
-    path = network or data / "network.toml"
-    profile = open_network(path)
-    with open_pool(profile, contracts=False) as pool:
-        found = look_at_validators(pool, path.parent, as_json=json)
-    if found is None:
-        raise UsageError(f"expected a network with validators, got {profile.engine}")
-    output.result(found.to_json(), found.lines(), as_json=json)
-    if found.difference:
-        raise ChainError(f"record and reality differ; {found.difference}")
-
-
-@validator_app.command("new")
-def new_validator(
-    out: Annotated[Path, typer.Option("--out", help="A new folder for the key.")],
-    passphrase_file: PassphraseOption = None,
-    json: JsonOption = False,
-) -> None:
-    """
-    Make the key of one more validator: key.json (encrypted), address and node-id.
-
-    For an institution that joins, and for one whose key is lost or to be rotated. It seals
-    nothing until the others voted for the address (`network validator propose`).
-    """
-    from xinglin._network.besu import write_key
-
-    address = write_key(out, read_passphrase(passphrase_file, confirm=True))
-    output.result(
-        {"address": address, "folder": str(out)},
-        [f"{address}: encrypted key in {out}"],
-        as_json=json,
-    )
-
-
-ReloadOption = Annotated[
-    list[str] | None,
-    typer.Option("--reload", help="RPC address of a Besu node of yours that reads it again."),
-]
-
-
-@node_app.command("add")
-def add_node(
-    data: FolderOption = DEFAULT_FOLDER,
-    enode: Annotated[
-        str | None,
-        typer.Option(help="Address of a node that exists; without this, one is made and started."),
-    ] = None,
-    reload: ReloadOption = None,
-    json: JsonOption = False,
-) -> None:
-    """
-    Admit a node to the peer network, and start it where none is named.
-
-    It seals nothing until it is voted in as a validator. In a network of Besu nodes each
-    institution does this for its own nodes, and names the address.
-    """
-    from xinglin._network import peers
-    from xinglin._network.votes import admit_node
-
-    if peers.has_lists(data):
-        if enode is None:
-            raise UsageError("expected --enode: nodes of this network are started elsewhere")
-        peers.admit(data, enode, reload=reload or [])
-        output.result({"enode": enode}, [f"admitted: {enode}"], as_json=json)
-        return
-    with steps(as_json=json) as say:
-        node = admit_node(data.resolve(), enode, say)
-    value: dict[str, JsonValue] = {"name": node.name, "enode": node.enode, "rpc": node.url}
-    output.result(value, [f"{node.name} is admitted: {node.enode}"], as_json=json)
-
-
-@node_app.command("remove")
-def remove_node(
-    enode: Annotated[str, typer.Option(help="Address of the node, as it was added.")],
-    data: FolderOption = DEFAULT_FOLDER,
-    reload: ReloadOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Let a node of a Besu network connect no more. A validator is voted out before."""
-    from xinglin._network import peers
-
-    if not peers.has_lists(data):
-        raise UsageError(f"expected a folder that `xinglin network genesis` wrote, got {data}")
-    peers.dismiss(data, enode, reload=reload or [])
-    output.result({"enode": enode}, [f"dismissed: {enode}"], as_json=json)
 
 
 def _engine_in(folder: Path, asked: str) -> str:

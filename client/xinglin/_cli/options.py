@@ -51,3 +51,6 @@ NetworkOption = Annotated[
         help="The network's profile, a TOML file. By default the one of .xinglin/network.",
     ),
 ]
+NetworkFolderOption = Annotated[
+    Path, typer.Option("--data", help="Folder of the network: keys, blocks, profile.")
+]
