@@ -23,7 +23,7 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
@@ -96,6 +96,25 @@ def _grams(name: str) -> frozenset[str]:
     return frozenset(text) | {text[i : i + 2] for i in range(len(text) - 1)}
 
 
+def _joined(terms: Iterable[Term]) -> tuple[Term, ...]:
+    # A table of one type must not take the type or the aliases that another has for a code.
+    found: dict[tuple[str, str, str, str], Term] = {}
+    for term in terms:
+        key = (term.system, term.code, term.name, term.label)
+        known = found.setdefault(key, term)
+        if known is not term:
+            aliases = tuple(dict.fromkeys(known.aliases + term.aliases))
+            found[key] = replace(known, aliases=aliases)
+    return tuple(found.values())
+
+
+def _has(candidates: Iterable[Candidate], term: Term) -> bool:
+    """Whether the same term is among them, perhaps for another type."""
+    return (term.system, term.code, term.name) in {
+        (c.term.system, c.term.code, c.term.name) for c in candidates
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Terminology:
     """Terms of one or more standards, indexed."""
@@ -108,8 +127,8 @@ class Terminology:
 
     @classmethod
     def of(cls, terms: Iterable[Term]) -> Self:
-        """Index `terms`; the same code and name given twice counts once."""
-        unique = tuple({(t.system, t.code, t.name): t for t in terms}.values())
+        """Index `terms`; one given twice for a type counts once, with the aliases of both."""
+        unique = _joined(terms)
         table = cls(unique)
         names: dict[str, list[int]] = defaultdict(list)
         aliases: dict[str, list[int]] = defaultdict(list)
@@ -146,7 +165,7 @@ class Terminology:
                 if label not in (None, term.label):
                     continue
                 known = by_system.setdefault(term.system, [])
-                if not known or known[0].how == how:
+                if (not known or known[0].how == how) and not _has(known, term):
                     known.append(Candidate(term, value, how))
         found = [c for known in by_system.values() for c in known]
         if found:
@@ -165,9 +184,11 @@ class Terminology:
             likeness = 2 * count / (len(wanted) + self._sizes[number])
             if likeness >= LEAST_SIMILARITY and label in (None, term.label):
                 scored.append((-round(likeness * 0.8, 4), term.code, number))
-        return [
-            Candidate(self.terms[n], -s, "ranked") for s, _, n in sorted(scored)[:MOST_CANDIDATES]
-        ]
+        ranked: list[Candidate] = []
+        for value, _, number in sorted(scored):
+            if not _has(ranked, self.terms[number]):
+                ranked.append(Candidate(self.terms[number], -value, "ranked"))
+        return ranked[:MOST_CANDIDATES]
 
     def to_json(self) -> bytes:
         """Return the table as `terminology import` keeps it."""

@@ -8,7 +8,14 @@ from xinglin_ml.annotation import Document, Span
 from xinglin_ml.assertion import assertion_of
 from xinglin_ml.corpora import own
 from xinglin_ml.errors import CorpusError
-from xinglin_ml.normalise import Term, Terminology, import_table, layout_of, shipped_table
+from xinglin_ml.normalise import (
+    Term,
+    Terminology,
+    bare,
+    import_table,
+    layout_of,
+    shipped_table,
+)
 from xinglin_ml.syndrome import Cooccurrence, count, rank, shipped_counts
 from xinglin_ml.terminology_store import current, import_files
 
@@ -60,6 +67,17 @@ class TestNormalisation:
         assert len({(t.system, t.code, t.name) for t in terms}) == len(terms)
 
 
+def lost(table: Terminology) -> list[tuple[str, Term]]:
+    """The forms of what ships that do not find the code of their term in `table`."""
+    return [
+        (form, term)
+        for term in shipped_table().terms
+        for form in (term.name, *term.aliases)
+        if (term.system, term.code)
+        not in {(c.term.system, c.term.code) for c in table.candidates(form, term.label)}
+    ]
+
+
 class TestImport:
     def test_a_table_of_the_syndrome_standard_is_read(self, tmp_path: Path) -> None:
         path = tmp_path / "s.tsv"
@@ -76,6 +94,38 @@ class TestImport:
         table = current(tmp_path / "data")
         assert table.candidates("足三里")[0].term.code == "ST36"
         assert len(table.terms) == len(shipped_table().terms) + 1
+
+    def test_an_import_that_overlaps_takes_no_code_from_what_ships(self, tmp_path: Path) -> None:
+        # A standard's table has our codes and names, every one as a disease, and few aliases.
+        ours = [t for t in shipped_table().terms if t.system == "GB/T 15657-2021"]
+        path = tmp_path / "disease.tsv"
+        rows = "".join(f"{t.code}\t{t.name}\t另称{t.code}\tx\ty\n" for t in ours)
+        path.write_text("code\tterm\taliases\tcategory\tsource\n" + rows)
+        import_files([path], tmp_path / "data")
+        table = current(tmp_path / "data")
+        assert lost(table) == []
+        for term in ours:
+            assert f"另称{term.code}" in {a for t in table.terms for a in t.aliases}
+
+    def test_what_is_of_two_types_is_one_candidate_and_not_ambiguous(self) -> None:
+        terms = [Term("A1", "S", "发热", label, ("发烧",)) for label in ("症状", "疾病")]
+        table = Terminology.of(terms)
+        for surface, how in (("发热", "exact"), ("发烧", "alias"), ("发热热", "ranked")):
+            found = table.normalise(surface)
+            assert [(c.term.code, c.how) for c in found.candidates] == [("A1", how)]
+            assert not found.ambiguous
+
+    def test_with_the_shared_tables_a_form_gives_way_to_a_term_of_its_own_name_alone(
+        self, shared: Path
+    ) -> None:
+        tables = sorted((shared / "data" / "terminology").glob("*.[tj]s*"))
+        imported = [term for path in tables for term in import_table(path)]
+        table = Terminology.of([*shipped_table().terms, *imported])
+        for form, term in lost(table):
+            found = table.candidates(form, term.label)
+            assert any(
+                c.term.system == term.system and bare(c.term.name) == bare(form) for c in found
+            ), form
 
     def test_a_strange_table_is_refused(self) -> None:
         with pytest.raises(CorpusError, match="no table"):
