@@ -82,6 +82,11 @@ class Vocabulary:
     _ids: dict[str, int] = field(default_factory=dict[str, int], repr=False, compare=False)
     """Every code point seen so far. A cache: it grows with what is read."""
 
+    def __post_init__(self) -> None:
+        # Before anybody reads: a thread that met it half filled would keep a known character
+        # as an unknown one.
+        self._ids.update((c, SPECIAL + i) for i, c in enumerate(self.characters))
+
     @property
     def size(self) -> int:
         """How many numbers there are, special ones included."""
@@ -106,8 +111,6 @@ class Vocabulary:
     def number(self, character: str) -> int:
         """Return the number of one code point."""
         known = self._ids
-        if not known:
-            known.update((c, SPECIAL + i) for i, c in enumerate(self.characters))
         if (found := known.get(character)) is not None:
             return found
         form = plain(character)

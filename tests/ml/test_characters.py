@@ -1,10 +1,14 @@
 """From text to numbers, one for each code point."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xinglin_ml.characters import NO_BIGRAM, SPACE, UNKNOWN, Vocabulary, plain
+from xinglin_ml.characters import NO_BIGRAM, SPACE, SPECIAL, UNKNOWN, Vocabulary, plain
 from xinglin_ml.errors import WeightsError
 
 VOCABULARY = Vocabulary.from_counts(
@@ -34,6 +38,26 @@ class TestEncoding:
     def test_a_character_that_would_unfold_into_several_stays_one(self) -> None:
         assert plain("㎎") == "㎎"
         assert plain("ﷺ") == "ﷺ"
+
+
+class TestThreads:
+    def test_two_threads_that_read_first_read_alike(self) -> None:
+        """I7: what one thread has not prepared yet, another does not take for unknown."""
+        words = "".join(map(chr, range(0x4E00, 0x5200)))
+        text = "３" + words[-1] + "Ａ"
+        last = SPECIAL + len(words) + 1
+        found: list[list[int]] = []
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            for _ in range(50):
+                fresh = Vocabulary(tuple(words + "3a"), {}, np.array([], dtype=np.int64))
+                with ThreadPoolExecutor(2) as pool:
+                    both = [pool.submit(fresh.encode, text) for _ in range(2)]
+                found += [one.result().tolist() for one in both]
+        finally:
+            sys.setswitchinterval(before)
+        assert found == [[last - 1, last - 2, last]] * 100
 
 
 class TestBigrams:
