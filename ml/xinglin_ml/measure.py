@@ -134,7 +134,7 @@ def measure(reader: Reader, data: Path) -> dict[str, object]:
 def int8_cost(reader: Reader, whole: Path, data: Path) -> dict[str, float]:
     """Return strict F1 in float32 less strict F1 in int8, in points, for each dev file."""
     costs: dict[str, float] = {}
-    exact = replace(reader, scorer=OnnxScorer(whole))
+    exact = replace(reader, scorer=OnnxScorer(whole.read_bytes()))
     for name in ("tcm_literature", "medical_qa"):
         dev = read(CorpusUse(name, (name,)), data, "dev").by_head[name]
         gold, texts = [d.spans for d in dev], [d.text for d in dev]

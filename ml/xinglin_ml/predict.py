@@ -27,7 +27,7 @@ from xinglin_ml.provenance import (
     MODEL,
     VOCABULARY,
     ModelManifest,
-    read_manifest,
+    read_model,
 )
 from xinglin_ml.reading import Reader
 from xinglin_ml.schema import SUBTYPES
@@ -75,13 +75,17 @@ def load_model(folder: Path, *, threads: int = 1) -> LoadedModel:
     """
     Load the model in `folder` after checking every file against its manifest.
 
-    Raises `WeightsError` where a file is missing, altered, or not what it should be.
+    Raises `WeightsError` where a file is missing, altered, not what it should be, or not in
+    the manifest, whose digest is what hospitals approved.
     """
-    manifest = read_manifest(folder)
-    vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_bytes())
-    lexicon = Lexicon.from_json((folder / LEXICON).read_bytes())
+    manifest, files = read_model(folder)
+    for name in (MODEL, VOCABULARY, LEXICON, DECODING):
+        if name not in files:
+            raise WeightsError(f"expected {name} in the manifest, got none")
+    vocabulary = Vocabulary.from_json(files[VOCABULARY])
+    lexicon = Lexicon.from_json(files[LEXICON])
     try:
-        value = json.loads((folder / DECODING).read_bytes())
+        value = json.loads(files[DECODING])
         if value["format"] != "xinglin.decoding/1" or tuple(value["subtypes"]) != SUBTYPES:
             raise WeightsError("the model was made for another schema")
         taggings = {n: Tagging(tuple(h["labels"])) for n, h in value["heads"].items()}
@@ -91,7 +95,7 @@ def load_model(folder: Path, *, threads: int = 1) -> LoadedModel:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{DECODING} is not what it should be") from error
-    scorer = OnnxScorer(folder / MODEL)
+    scorer = OnnxScorer(files[MODEL])
     return LoadedModel(
         manifest, Reader(vocabulary, lexicon, taggings, transitions, scorer, threads)
     )
@@ -100,19 +104,24 @@ def load_model(folder: Path, *, threads: int = 1) -> LoadedModel:
 class OnnxScorer:
     """Scores of one window through ONNX Runtime, on the calling thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, model: bytes) -> None:
         # Typed stubs of onnxruntime are incomplete; it is one constructor and one call.
         runtime: Any = importlib.import_module("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = 3
+        # Weights in a file beside the graph would be under no digest, and are looked for in the
+        # working directory unless a place is named: below a file there is none.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", __file__
+        )
         try:
             self._session = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors share no base but this.
-            raise WeightsError(f"{path.name} is not a model that ONNX Runtime opens") from error
+            raise WeightsError("the weights are no model that ONNX Runtime opens") from error
         self._names: list[str] = [o.name for o in self._session.get_outputs()]
 
     def __call__(self, characters: Any, bigrams: Any, features: Any) -> Mapping[str, Scores]:

@@ -86,11 +86,15 @@ class ModelManifest:
 
 def digest_files(folder: Path) -> dict[str, Digest]:
     """Return the digest of each file of a model but the manifest itself and the card."""
-    return {
-        p.name: Digest.of(p.read_bytes())
+    return {p.name: Digest.of(p.read_bytes()) for p in _files_of(folder)}
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return [
+        p
         for p in sorted(folder.iterdir())
         if p.is_file() and p.name not in (MANIFEST, CARD) and not p.name.startswith(".")
-    }
+    ]
 
 
 def write_manifest(
@@ -107,23 +111,28 @@ def write_manifest(
     return manifest
 
 
-def read_manifest(folder: Path) -> ModelManifest:
+def read_model(folder: Path) -> tuple[ModelManifest, dict[str, bytes]]:
     """
-    Read the manifest in `folder` and check every file against it.
+    Return the manifest in `folder` and the bytes of every file that it names.
 
-    Raises `WeightsError` for a file that is missing or other than the manifest says.
+    What is read from is what was digested: nobody opens a file a second time. Raises
+    `WeightsError` for a file that is missing, other than the manifest says, or not in it.
     """
     try:
         manifest = ModelManifest.from_bytes((folder / MANIFEST).read_bytes())
     except OSError as error:
         raise WeightsError(f"{folder.name} holds no {MANIFEST}") from error
+    contents: dict[str, bytes] = {}
     for name, digest in manifest.files.items():
         if Path(name).name != name:
             raise WeightsError(f"expected plain names of files, got {name!r}")
         try:
-            got = Digest.of((folder / name).read_bytes())
+            contents[name] = (folder / name).read_bytes()
         except OSError as error:
             raise WeightsError(f"{name} is missing") from error
-        if got != digest:
+        if (got := Digest.of(contents[name])) != digest:
             raise WeightsError(f"{name}: expected {digest.text}, got {got.text}")
-    return manifest
+    strange = sorted(p.name for p in _files_of(folder) if p.name not in contents)
+    if strange:
+        raise WeightsError(f"{strange[0]} is not in the manifest")
+    return manifest, contents

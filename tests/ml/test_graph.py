@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
+from xinglin_ml.errors import WeightsError  # noqa: E402
 from xinglin_ml.graph import int8_graph  # noqa: E402
 from xinglin_ml.model import Shape, Tagger  # noqa: E402
 from xinglin_ml.predict import OnnxScorer  # noqa: E402
@@ -31,10 +32,8 @@ def tagger() -> Tagger:
 
 
 @pytest.fixture(scope="module")
-def scorer(tagger: Tagger, tmp_path_factory: pytest.TempPathFactory) -> OnnxScorer:
-    path: Path = tmp_path_factory.mktemp("graph") / "model.onnx"
-    onnx.save(int8_graph(tagger), path)
-    return OnnxScorer(path)
+def scorer(tagger: Tagger) -> OnnxScorer:
+    return OnnxScorer(int8_graph(tagger).SerializeToString())
 
 
 def window(length: int) -> tuple[Any, Any, Any]:
@@ -44,6 +43,20 @@ def window(length: int) -> tuple[Any, Any, Any]:
         rng.integers(0, SHAPE.bigrams, length),
         rng.random((length, SHAPE.features), dtype=np.float32),
     )
+
+
+class TestWhereWeightsLie:
+    def test_weights_in_another_file_are_not_looked_for(
+        self, tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The manifest's digest would bind nothing of them.
+        graph = tmp_path / "model.onnx"
+        outside = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
+        onnx.save(int8_graph(tagger), graph, **outside)
+        assert (tmp_path / "weights.bin").stat().st_size > 0
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(WeightsError):
+            OnnxScorer(graph.read_bytes())
 
 
 class TestGraph:

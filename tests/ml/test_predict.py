@@ -158,6 +158,31 @@ class TestFiles:
         with pytest.raises(WeightsError, match="missing"):
             load_model(folder)
 
+    @pytest.mark.parametrize(
+        "name", ["model.onnx", "vocabulary.json", "lexicon.json", "decoding.json"]
+    )
+    def test_a_file_that_reads_and_is_in_no_manifest_is_refused(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        """I7: the digest that hospitals approve binds all that decides the spans."""
+        folder = tmp_path / "model"
+        shutil.copytree(shipped_folder(), folder)
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        del manifest["files"][name]
+        (folder / MANIFEST).write_bytes(canonical.encode(manifest))
+        with pytest.raises(WeightsError, match=f"{name} is not in the manifest"):
+            load_model(folder)
+        (folder / name).unlink()
+        with pytest.raises(WeightsError, match=f"expected {name} in the manifest"):
+            load_model(folder)
+
+    def test_a_file_beside_the_listed_ones_is_refused(self, tmp_path: Path) -> None:
+        folder = tmp_path / "model"
+        shutil.copytree(shipped_folder(), folder)
+        (folder / "weights.bin").write_bytes(b"1")
+        with pytest.raises(WeightsError, match=r"weights\.bin is not in the manifest"):
+            load_model(folder)
+
     def test_weights_that_are_not_installed_are_asked_for(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
