@@ -139,7 +139,8 @@ def show(
     Print a note with its entities marked, coded and asserted.
 
     A code with a question mark is one of several candidates. What is denied is struck
-    through. Suggested syndromes are preliminary: no clinician signed them.
+    through; what is said of another than the patient is slanted, and of whom stands behind it.
+    Suggested syndromes are preliminary: no clinician signed them.
 
     Example: xinglin ner show note.txt --html note.html
     """
