@@ -45,10 +45,18 @@ def _opencc() -> Any:
     return opencc.OpenCC("t2s")
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def simplify(character: str) -> str:
     """Return the simplified form of one character, or the character itself if there is none."""
+    if character < "㐀" or "\ud800" <= character <= "\udfff":
+        return character  # No ideograph; half of a pair is none either, and OpenCC refuses it.
     converted: str = _opencc().convert(character)
     return converted if len(converted) == 1 else character
+
+
+def simplified(text: str) -> str:
+    """Return `text` in simplified script, character by character, so that offsets stand."""
+    return "".join(map(simplify, text))
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -28,6 +28,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
 
+from xinglin_ml.characters import simplified
 from xinglin_ml.errors import CorpusError
 
 How = Literal["exact", "alias", "ranked"]
@@ -84,7 +85,8 @@ class Normalised:
 
 
 def bare(name: str) -> str:
-    """Return `name` without an ending that a standard adds."""
+    """Return `name` in simplified script, without an ending that a standard adds."""
+    name = simplified(name)
     for ending in _ENDINGS:
         if name.endswith(ending) and len(name) > len(ending) + 1:
             return name.removesuffix(ending)

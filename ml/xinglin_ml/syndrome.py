@@ -20,7 +20,8 @@ from importlib.resources import files
 from typing import Literal, Self
 
 from xinglin_ml.annotation import Document, Span
-from xinglin_ml.assertion import assertion_of
+from xinglin_ml.assertion import assertions
+from xinglin_ml.characters import simplified
 from xinglin_ml.errors import WeightsError
 
 FORMAT = "xinglin.syndromes/1"
@@ -74,8 +75,11 @@ class Cooccurrence:
     """By syndrome, by finding."""
 
     def weight(self, syndrome: str, surface: str) -> float:
-        """Return how much `surface` speaks for `syndrome`: its best-known feature decides."""
-        best = 0.0
+        """
+        Return how much `surface`, in either script, speaks for `syndrome`: its best-known
+        feature decides.
+        """
+        best, surface = 0.0, simplified(surface)
         for feature in features_of(surface):
             both = self.together.get(syndrome, {}).get(feature, 0)
             if both < LEAST_TOGETHER:
@@ -89,9 +93,15 @@ class Cooccurrence:
         """
         Return the best-supported syndromes for the 症状 among `spans`, of the diagnostic scheme.
 
-        Nothing is returned where nothing speaks for anything.
+        Only what is said of the patient counts: a husband's symptom is evidence for nothing,
+        nor is one that a relative does not have. Nothing is returned where nothing speaks for
+        anything.
         """
-        findings = [(s, assertion_of(text, s).kind) for s in spans if s.label == "症状"]
+        findings = [
+            (span, said.kind)
+            for span, said in zip(spans, assertions(text, spans), strict=True)
+            if span.label == "症状" and said.about == "patient"
+        ]
         found: list[Suggestion] = []
         for syndrome in self.syndromes:
             evidence: list[Evidence] = []

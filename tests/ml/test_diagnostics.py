@@ -1,12 +1,10 @@
-"""Codes, assertions and suggested syndromes."""
+"""Codes and suggested syndromes."""
 
 from pathlib import Path
 
 import pytest
 
 from xinglin_ml.annotation import Document, Span
-from xinglin_ml.assertion import assertion_of
-from xinglin_ml.corpora import own
 from xinglin_ml.errors import CorpusError
 from xinglin_ml.normalise import (
     Term,
@@ -136,54 +134,6 @@ class TestImport:
         counts = {p.name: len(import_table(p)) for p in tables}
         assert counts["syndrome.tsv"] > 2000
         assert counts["icd11_ch26.json"] > 1000
-
-
-class TestAssertion:
-    @pytest.mark.parametrize(
-        ("text", "surface", "kind", "about"),
-        [
-            ("头痛三天", "头痛", "present", "patient"),
-            ("无发热，咳嗽", "发热", "negated", "patient"),
-            ("无发热，咳嗽", "咳嗽", "present", "patient"),
-            ("否认高血压、糖尿病史", "糖尿病", "negated", "patient"),
-            ("未见黄疸", "黄疸", "negated", "patient"),
-            ("疑似肺炎", "肺炎", "uncertain", "patient"),
-            ("肺炎待排", "肺炎", "uncertain", "patient"),
-            ("既往哮喘", "哮喘", "historical", "patient"),
-            ("阑尾炎术后", "阑尾炎", "historical", "patient"),
-            ("其父有高血压", "高血压", "family", "family"),
-            ("父母无肿瘤", "肿瘤", "negated", "family"),
-            ("现病史：喜温喜按", "喜温喜按", "present", "patient"),
-            ("既往体健，其父有胃癌", "胃癌", "family", "family"),
-            ("皮疹已退", "皮疹", "negated", "patient"),
-            ("无力三天，头痛", "头痛", "present", "patient"),
-        ],
-    )
-    def test_cues_decide(self, text: str, surface: str, kind: str, about: str) -> None:
-        start = text.index(surface)
-        found = assertion_of(text, Span(start, start + len(surface), "症状"))
-        assert (found.kind, found.about) == (kind, about)
-
-    def test_a_measure_of_prevention_is_not_negated_by_its_own_verb(self) -> None:
-        text = "忌食辛辣"
-        assert assertion_of(text, Span(0, 4, "预防")).kind == "present"
-
-    @pytest.mark.parametrize("kind", own.KINDS)
-    def test_nine_of_ten_spans_of_the_test_notes_are_asserted_as_annotated(
-        self, kind: own.Kind
-    ) -> None:
-        right = total = 0
-        for sentence in own.sentences(kind, "test"):
-            for span in sentence.spans:
-                found = assertion_of(
-                    sentence.text,
-                    Span(span.start, span.end, span.label),
-                    general=span.about == "general",
-                )
-                right += found.kind == span.assertion
-                total += 1
-        assert total
-        assert right / total >= 0.85
 
 
 class TestSyndromes:

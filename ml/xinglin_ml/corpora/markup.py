@@ -123,6 +123,8 @@ class AnnotatedSentence:
     split: str
     text: str
     spans: tuple[AnnotatedSpan, ...]
+    general: bool
+    """Whether the header of the note says that it speaks of people at large."""
 
     def to_json(self) -> dict[str, object]:
         """Return a line of JSON as training and scoring read it."""
@@ -172,7 +174,7 @@ def parse(source: str) -> Iterator[AnnotatedSentence]:
         except InvalidEncoding as error:
             raise InvalidEncoding(f"line {row}: {error}") from error
         yield AnnotatedSentence(
-            f"{note}-{line_number:02}", note, topic, split_of(note), text, tuple(spans)
+            f"{note}-{line_number:02}", note, topic, split_of(note), text, tuple(spans), general
         )
 
 
