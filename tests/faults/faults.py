@@ -12,7 +12,8 @@ from xinglin._chain.checkpoints import Checkpoints
 from xinglin._chain.consents import Consents
 from xinglin._chain.rpc import RpcPool
 from xinglin._network import process
-from xinglin.errors import Unreachable
+from xinglin.consent import revoke_through
+from xinglin.errors import ConsentError, Unreachable, XinglinError
 from xinglin.names import Generation, GrantId
 
 SETTLE_SECONDS = 6
@@ -91,13 +92,20 @@ def cut_two_two(trial: Trial, short: bool) -> None:
 
 
 def cut_three_one(trial: Trial, short: bool) -> None:
-    """Three go on without the fourth, which comes back to their chain."""
-    with _cut(trial, {4}):
-        before, alone = trial.head(1), trial.head(4)
-        time.sleep(12 if short else 40)
-        assert trial.head(1) > before, "three of four went on sealing nothing"
+    """
+    Three go on without the first, which comes back to their chain.
+
+    It is the one that every node asks first, and it answers all the while from a chain that
+    stands still. What happens meanwhile, a revocation, is to be had from the others alone.
+    """
+    with _cut(trial, {1}):
+        before, alone = trial.head(2), trial.head(1)
+        ends = time.monotonic() + (12 if short else 40)
+        _revoke(trial)
+        time.sleep(max(0.0, ends - time.monotonic()))
+        assert trial.head(2) > before, "three of four went on sealing nothing"
         # It may not have sealed of late: then one block is its own, and no more.
-        assert trial.head(4) <= alone + 1, "one of four went on sealing by itself"
+        assert trial.head(1) <= alone + 1, "one of four went on sealing by itself"
 
 
 @contextlib.contextmanager
@@ -111,6 +119,56 @@ def _cut(trial: Trial, group: set[int]) -> Iterator[None]:
         finally:
             trial.cutter.heal()
         trial.wait_for_blocks()
+
+
+def _revoke(trial: Trial) -> None:
+    """
+    Revoke under load; refused is who asks once it is final, and opened what is granted anew.
+
+    The tear-off is shown to the other hospital, so the custodian has no stop list to go by:
+    it learns of the revocation from the chain, or never.
+    """
+    revoked = trial.grant
+    _wait_until_released(trial, revoked.id)
+    anew = give(trial.world, trial.filed, trial.record)
+    with trial.world.nodes[1].client() as client:
+        revoke_through(client, revoked.id, revoked.revocation)
+    number = _wait_until_revoked(trial, revoked.id)
+    trial.revoked.append(revoked.id)
+    ends = time.monotonic() + CATCH_UP_SECONDS
+    while trial.status(0)["view"]["number"] < number:
+        assert time.monotonic() < ends, "the custodian's node stays behind the revocation"
+        time.sleep(0.2)
+    told = _told(trial)
+    assert told == "revoked", f"asked after the revocation was final: {told}"
+    trial.grant = anew
+    _wait_until_released(trial, anew.id)
+
+
+def _told(trial: Trial) -> str:
+    """What the physician hears who asks once: the term that refuses, or that a key left."""
+    try:
+        trial.ask_once(trial.filed.physicians[1])
+    except ConsentError as error:
+        return error.term
+    return "released"
+
+
+def _wait_until_revoked(trial: Trial, grant: GrantId) -> int:
+    """Wait for a final view that has the revocation, and return its number."""
+    pool = RpcPool(trial.world.profile)
+    ends = time.monotonic() + CATCH_UP_SECONDS
+    try:
+        while time.monotonic() < ends:
+            with contextlib.suppress(XinglinError):
+                view = pool.final_view()
+                state = Consents(pool).grant(grant, at=view)
+                if state is not None and state.revoked_at:
+                    return view.number
+            time.sleep(0.2)
+    finally:
+        pool.close()
+    raise Unreachable("the revocation came into no final block")
 
 
 def one_wiped(trial: Trial, short: bool) -> None:
@@ -165,7 +223,7 @@ def _head_with(pool: RpcPool, grant: GrantId) -> View:
 def _wait_until_released(trial: Trial, grant: GrantId) -> None:
     ends = time.monotonic() + CATCH_UP_SECONDS
     while not any(release.grant == grant for release in trial.releases):
-        assert time.monotonic() < ends, "the grant that came again opens nothing"
+        assert time.monotonic() < ends, "the grant opens nothing"
         time.sleep(0.5)
 
 

@@ -62,7 +62,11 @@ class Acknowledged:
 class Release:
     """A key that left under a grant."""
 
-    at: float
+    asked_at: float
+    entered_at: int
+    """When its access entry was sequenced, by the log's signed receipt."""
+
+    answered_at: float
     grant: GrantId
     view_number: int
     view_hash: str
@@ -96,6 +100,7 @@ class Trial:
     acknowledged: list[Acknowledged] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
+    revoked: list[GrantId] = field(default_factory=list)
     unanswered: int = 0
     loaded: float = 0.0
     """Seconds under load until now."""
@@ -281,10 +286,13 @@ class Trial:
                 items=[Item(record=self.record.record, version=0)],
                 grant=grant,
             )
-        if not answer.released:
-            raise ConsentError(answer.refused[0].term or "unknown", "refused")
-        view = answer.raw["view"]
-        found = Release(asked_at, grant, view["number"], view["hash"], view["time"])  # type: ignore[index,arg-type,call-overload]
+            answered_at = time.time()
+            if not answer.released or answer.receipt is None:
+                raise ConsentError(answer.refused[0].term or "unknown", "refused")
+            receipt = read_receipt(answer.receipt.encode(), *self._log_of(client, 0))
+        view: Any = answer.raw["view"]
+        seen = (view["number"], view["hash"], view["time"])
+        found = Release(asked_at, receipt.sequenced_at, answered_at, grant, *seen)
         with self._lock:
             self.releases.append(found)
         return found
