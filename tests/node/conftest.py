@@ -70,7 +70,7 @@ from xinglin_node.chain.tables import GrantRow as ChainGrantRow
 from xinglin_node.chain.view import POWER_ANCHOR, POWER_APPOINT, POWER_WITNESS
 from xinglin_node.house import NodeHouse, NodeKeys
 from xinglin_node.log.tables import DisclosureRow
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.sessions.credential import Holder
 from xinglin_node.settings import NodeSettings
 

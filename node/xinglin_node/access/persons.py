@@ -17,7 +17,7 @@ from xinglin.errors import XinglinError
 from xinglin.names import Address, Salt, UnixTime
 from xinglin_node.access.tables import AppointmentRow, PersonRow
 from xinglin_node.house import NodeHouse
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.problems import RuleBroken
 from xinglin_node.sessions.schemas import ShownAppointment
 

@@ -53,7 +53,7 @@ from xinglin_node.health.observed import count_decision
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.service import receipt_of
 from xinglin_node.log.tables import HistoryRow
-from xinglin_node.log.writer import PendingEntry, Sequenced, Write
+from xinglin_node.log.unit import PendingEntry, Sequenced, Write
 from xinglin_node.problems import Conflict, Erased, GrantRefused, NotFound
 
 

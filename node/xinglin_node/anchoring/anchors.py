@@ -29,7 +29,8 @@ from xinglin_node.health import metrics
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import tile_tree
 from xinglin_node.log.tables import EntryRow
-from xinglin_node.log.writer import Head, Write
+from xinglin_node.log.unit import Write
+from xinglin_node.log.writer import Head
 from xinglin_node.problems import StorageRefused
 
 _logger = logging.getLogger(__name__)

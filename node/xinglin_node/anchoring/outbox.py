@@ -23,7 +23,7 @@ from xinglin.names import Address
 from xinglin_node.anchoring.delivery import Delivery
 from xinglin_node.chain.tables import OutboxRow
 from xinglin_node.house import NodeHouse
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 
 _logger = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from xinglin_node.blobs.files import FileStore, LargeStore, Spool
 from xinglin_node.blobs.objects import ObjectStore
 from xinglin_node.blobs.tables import BlobRow
 from xinglin_node.database import Database
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.problems import NotFound, StorageRefused, TooLarge
 from xinglin_node.settings import NodeSettings
 

@@ -47,7 +47,7 @@ from xinglin_node.chain.tables import (
     WithdrawalRow,
 )
 from xinglin_node.house import NodeHouse
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 
 _logger = logging.getLogger(__name__)
 

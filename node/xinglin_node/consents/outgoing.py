@@ -14,7 +14,7 @@ from xinglin.names import GrantId, Signature, SubjectId, UnixTime
 from xinglin_node.chain.tables import OutboxRow
 from xinglin_node.consents.tables import GrantRow
 from xinglin_node.house import NodeHouse
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 
 _REGISTRY = abi.interface("ConsentRegistry").functions
 

@@ -69,7 +69,7 @@ from xinglin_node.consents.tables import GrantRow
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import read_entry
 from xinglin_node.log.service import logged_receipt
-from xinglin_node.log.writer import PendingEntry, Write
+from xinglin_node.log.unit import PendingEntry, Write
 from xinglin_node.problems import GrantRefused, NotFound, RuleBroken
 
 

@@ -2,6 +2,9 @@
 The institution's append-only log: appended, proven, served.
 
     writer     the one thread that writes; gives positions, one sync a batch
+    unit       what a unit of work may do while the writer runs it
+    batch      the units of one transaction, and storing what they add
+    histories  which tag of each subject's history comes next, in memory
     tree       the Merkle tree's right edge in memory, and proofs from stored tiles
     tables     entries, tiles, disclosures, histories
     repository reading them back

@@ -17,7 +17,8 @@ from xinglin_node.chain.tables import AnchorRow
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import tile_tree
 from xinglin_node.log.tables import EntryRow
-from xinglin_node.log.writer import Head, Sequenced
+from xinglin_node.log.unit import Sequenced
+from xinglin_node.log.writer import Head
 
 
 class EntryState(StrEnum):

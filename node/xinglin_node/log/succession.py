@@ -25,7 +25,7 @@ from xinglin_node.consents.tables import GrantRow
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import log_size, tile_tree
 from xinglin_node.log.tables import DisclosureRow, EntryRow, HistoryRow
-from xinglin_node.log.writer import PendingEntry, Write
+from xinglin_node.log.unit import PendingEntry, Write
 from xinglin_node.problems import StorageRefused
 from xinglin_node.records.tables import RecordRow
 from xinglin_node.subjects.tables import EnrolmentRow

@@ -34,7 +34,7 @@ from xinglin_node.authority import Appointed
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.service import logged_receipt, receipt_of
 from xinglin_node.log.tables import EntryRow
-from xinglin_node.log.writer import PendingEntry, Sequenced, Write
+from xinglin_node.log.unit import PendingEntry, Sequenced, Write
 from xinglin_node.problems import Conflict, Malformed, NotAppointed, RuleBroken
 from xinglin_node.records.repository import corrections_of
 from xinglin_node.records.schemas import AcceptedCorrection

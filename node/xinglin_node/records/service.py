@@ -20,7 +20,7 @@ from xinglin_node.blobs.store import ReceivedBlob
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.service import entry_status, logged_receipt, receipt_of
 from xinglin_node.log.tables import EntryRow
-from xinglin_node.log.writer import Sequenced, Write
+from xinglin_node.log.unit import Sequenced, Write
 from xinglin_node.problems import STATUS, TYPE_PREFIX, RuleBroken, problem_of
 from xinglin_node.records.checks import Submission, check_submission
 from xinglin_node.records.corrections import (

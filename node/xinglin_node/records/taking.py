@@ -24,7 +24,7 @@ from xinglin.errors import XinglinError
 from xinglin_node.blobs.store import ReceivedBlob
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.tables import EntryRow
-from xinglin_node.log.writer import PendingEntry, Sequenced, Write
+from xinglin_node.log.unit import PendingEntry, Sequenced, Write
 from xinglin_node.problems import Conflict, RuleBroken
 from xinglin_node.records.checks import Submission
 from xinglin_node.records.repository import entry_of, read_record, versions_of

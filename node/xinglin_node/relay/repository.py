@@ -2,7 +2,7 @@
 
 from xinglin.names import GrantId, Signature
 from xinglin_node.access.repository import forget_wraps_of
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.relay.tables import StopRow
 
 

@@ -15,7 +15,7 @@ from xinglin_node.chain.view import grant_of
 from xinglin_node.consents.outgoing import queue_revocation
 from xinglin_node.consents.tables import GrantRow
 from xinglin_node.house import NodeHouse
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.problems import NotFound, RuleBroken
 from xinglin_node.relay.repository import stop
 from xinglin_node.relay.schemas import Relayed, SignedRevocation

@@ -2,7 +2,7 @@
 
 from sqlalchemy import delete
 
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.problems import CredentialRefused
 from xinglin_node.sessions.tables import UsedNonceRow
 

@@ -22,7 +22,7 @@ from xinglin_node.access.facts import moment_of
 from xinglin_node.access.persons import keep_appointment
 from xinglin_node.authority import credentials_of, person_of
 from xinglin_node.house import NodeHouse
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.problems import CredentialRefused, Malformed
 from xinglin_node.sessions.credential import Holder
 from xinglin_node.sessions.repository import use_nonce

@@ -28,7 +28,7 @@ from xinglin.statement import (
 from xinglin_node.house import NodeHouse
 from xinglin_node.log.repository import read_entry
 from xinglin_node.log.service import logged_receipt, receipt_of
-from xinglin_node.log.writer import PendingEntry, Sequenced, Write
+from xinglin_node.log.unit import PendingEntry, Sequenced, Write
 from xinglin_node.problems import Malformed, RuleBroken
 from xinglin_node.subjects.repository import (
     current_history,

@@ -18,7 +18,7 @@ from xinglin.statement import Access, Proxy, Refusal
 from xinglin_node.access.tables import ReleaseRow
 from xinglin_node.chain.tables import ViewRow
 from xinglin_node.log.tables import DisclosureRow
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 
 
 def read(consenting, body, answer, asker):

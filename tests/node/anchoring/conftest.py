@@ -36,7 +36,7 @@ from xinglin_node.anchoring.worker import Workers
 from xinglin_node.app import close_house, create_house, open_house
 from xinglin_node.folder import KEYS_FILE, RECOVERY_FILE, RecoveryFile, _secrets
 from xinglin_node.house import NodeHouse, NodeKeys
-from xinglin_node.log.writer import PendingEntry, Sequenced
+from xinglin_node.log.unit import PendingEntry, Sequenced
 from xinglin_node.settings import SETTINGS_FILE, NodeSettings
 
 HOSPITALS = 40

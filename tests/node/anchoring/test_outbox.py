@@ -19,7 +19,7 @@ from xinglin.keys import Account
 from xinglin.names import UnixTime
 from xinglin_node.anchoring.outbox import Outbox
 from xinglin_node.chain.tables import OutboxRow
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 
 BLOCK = View(20, bytes([20]) * 32, UnixTime(1))
 LOST, PENDING = TransactionState(Phase.LOST), TransactionState(Phase.PENDING)

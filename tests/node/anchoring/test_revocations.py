@@ -22,7 +22,7 @@ from xinglin.names import SubjectId, UnixTime
 from xinglin_node.chain.tables import OutboxRow
 from xinglin_node.consents.outgoing import give_payload, queue_transaction, relay_at
 from xinglin_node.consents.tables import GrantRow
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.relay.schemas import SignedRevocation
 from xinglin_node.relay.service import relay_revocation
 

@@ -20,7 +20,7 @@ from xinglin_node.database import Database
 from xinglin_node.log.repository import read_entries
 from xinglin_node.log.succession import generation_on_chain
 from xinglin_node.log.tables import DisclosureRow
-from xinglin_node.log.writer import PendingEntry
+from xinglin_node.log.unit import PendingEntry
 from xinglin_node.serving import open_node
 
 from .test_process import Clinic

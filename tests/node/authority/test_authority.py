@@ -4,7 +4,7 @@ import pytest
 
 from xinglin.appointment import appoint
 from xinglin_node.chain.tables import AccountRow, MemberStatusRow, WithdrawalRow
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 
 
 def change(scene, edit) -> None:

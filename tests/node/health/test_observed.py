@@ -13,7 +13,7 @@ from xinglin.request import Item
 from xinglin_node.access.decision import Chosen, Decision, Held, Kept
 from xinglin_node.chain.tables import AnchorRow, ViewRow
 from xinglin_node.health.observed import count_decision, observe
-from xinglin_node.log.writer import PendingEntry
+from xinglin_node.log.unit import PendingEntry
 from xinglin_node.problems import StorageRefused
 
 

@@ -24,7 +24,7 @@ from xinglin.statement import (
     reason_digest,
 )
 from xinglin_node.chain.tables import ModelRow
-from xinglin_node.log.writer import Write
+from xinglin_node.log.unit import Write
 from xinglin_node.models.service import describe
 from xinglin_node.records.tables import RecordRow
 

@@ -7,7 +7,7 @@ import pytest
 from xinglin import checkpoint, merkle
 from xinglin._tiles import tile_path
 from xinglin.names import LeafHash, Salt
-from xinglin_node.log.writer import PendingEntry
+from xinglin_node.log.unit import PendingEntry
 
 
 def grow(scene, count: int) -> None:

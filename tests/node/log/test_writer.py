@@ -14,7 +14,8 @@ from xinglin.statement import Entry, Reason
 from xinglin_node.database import Database
 from xinglin_node.log.repository import log_size, read_disclosure, read_entries, tile_tree
 from xinglin_node.log.tables import EntryRow, HistoryRow
-from xinglin_node.log.writer import LogWriter, PendingEntry, Write
+from xinglin_node.log.unit import PendingEntry, Write
+from xinglin_node.log.writer import LogWriter
 from xinglin_node.migrations.run import upgrade
 from xinglin_node.problems import QueueFull, RuleBroken, StorageRefused
 
