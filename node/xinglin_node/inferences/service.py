@@ -9,7 +9,6 @@ plaintext lives in memory for as long as `prepare` runs.
 """
 
 import io
-import logging
 import secrets
 from dataclasses import dataclass
 from uuid import uuid4
@@ -61,8 +60,6 @@ from xinglin_node.records.checks import Submission
 from xinglin_node.records.taking import take
 from xinglin_node.sessions.schemas import ShownAppointment
 
-_logger = logging.getLogger(__name__)
-
 MAX_TEXT_BYTES = 4 * 2**20
 """Largest note that is read: far above any clinical note, far below what exhausts memory."""
 
@@ -71,10 +68,6 @@ SYSTEM_PURPOSE: PurposeOfUse = "HOPERAT"
 
 SYSTEM_SECONDS = 300
 """How long the node's own request is alive."""
-
-
-class MethodFailed(RuleBroken):
-    """The method failed on the text, or gave what is no output. `got` is its error's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +124,12 @@ def method_for(house: NodeHouse, media_type: str, size: int) -> Installed | str:
 
 
 def prepare(house: NodeHouse, method: Installed, text: str, read: Read) -> Prepared:
-    """
-    Run a method, seal what it found, and sign both statements. Touches no database.
-
-    Raises `MethodFailed`, whatever it was that the method raised: it is code of somebody else.
-    """
+    """Run a method, seal what it found, and sign both statements. Touches no database."""
     now = house.now()
+    spans = spans_of(method.method(text))
     salt = new_salt()
-    try:
-        spans = spans_of(method.method(text))
-        output, payload = output_digest(spans, salt), encode_output(spans, salt)
-    except Exception as error:
-        # The type alone: the text of the error may quote the note.
-        _logger.error("method failed", extra={"error": type(error).__name__})
-        raise MethodFailed("a method that reads the text", type(error).__name__) from None
-    result = _seal_output(house, payload, read, now)
+    output = output_digest(spans, salt)
+    result = _seal_output(house, encode_output(spans, salt), read, now)
     statement = Statement(
         (Subject(name="manifest", digest=read.manifest),),
         Inference(
@@ -199,8 +183,7 @@ def infer(house: NodeHouse, author: Appointed, asked: InferenceAsked) -> LoggedI
     Read a record that is kept here with an approved model.
 
     The use of its key is logged first, on the ground `system`. Raises `NotFound`,
-    `RuleBroken` for a model that is not approved or a record that is no text, `Erased`,
-    `MethodFailed`.
+    `RuleBroken` for a model that is not approved or a record that is no text, `Erased`.
     """
     method = _approved(house, asked.model)
     with house.database.reading() as session:

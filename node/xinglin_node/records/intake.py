@@ -28,7 +28,6 @@ from xinglin_node.house import NodeHouse
 from xinglin_node.inferences.service import (
     MAX_TEXT_BYTES,
     Appended,
-    MethodFailed,
     Prepared,
     Read,
     append,
@@ -136,8 +135,7 @@ class Sealing:
         Seal, attest, infer and log. The caller has seen to it that an author asks.
 
         Raises `Malformed` for an empty payload, `RuleBroken` before the first enrolment,
-        `InvalidEncoding` for a text that is not UTF-8. A method that fails costs the inference,
-        not the record.
+        `InvalidEncoding` for a text that is not UTF-8.
         """
         self._incoming.put(None)
         self._thread.join()
@@ -155,10 +153,7 @@ class Sealing:
             if text is None:
                 method = "the record has no text"
             else:
-                try:
-                    prepared = prepare(house, method, text, read)
-                except MethodFailed as error:
-                    method = f"the method failed: {error.got}"
+                prepared = prepare(house, method, text, read)
         self._text = None
         kept = [submission] if prepared is None else [submission, prepared.result]
         try:
