@@ -8,8 +8,9 @@ Nothing heavy is imported until a command needs it: `--help` answers at once, an
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import IO, Annotated, Any, cast
 
 import typer
 
@@ -58,13 +59,29 @@ def _lines(path: Path) -> Iterator[tuple[Any, str]]:
             try:
                 value: Any = json.loads(line)
                 identifier, text = value["id"], value["text"]
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise CorpusError(
                     f"{path.name}:{number}: expected an object with id and text"
                 ) from error
             if not isinstance(text, str):
                 raise CorpusError(f"{path.name}:{number}: expected text to be a string")
             yield identifier, text
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[IO[str]]:
+    """
+    A file that is at `path` once it is whole, and not before; of a failure nothing stays.
+
+    A lone surrogate, which is no UTF-8, stays the escape that JSON has for it.
+    """
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as sink:
+            yield sink
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @app.command()
@@ -94,9 +111,9 @@ def predict(
         raise UsageError(f"expected one of {', '.join(SCHEMES)}, got {scheme}")
     method = _method(model, scheme, threads)
     items = list(_lines(source))
-    temporary = output.with_name(output.name + ".part")
     total = 0
-    with Progress(disable=as_json or not sys.stderr.isatty()) as bar, temporary.open("w") as sink:
+    quiet = as_json or not sys.stderr.isatty()
+    with Progress(disable=quiet) as bar, _written_whole(output) as sink:
         task = bar.add_task("reading", total=len(items))
         for first in range(0, len(items), BATCH):
             some = items[first : first + BATCH]
@@ -107,7 +124,6 @@ def predict(
                 line = {"id": identifier, "spans": [_span(s) for s in spans]}
                 sink.write(json.dumps(line, ensure_ascii=False) + "\n")
             bar.update(task, advance=len(some))
-    temporary.replace(output)
     result = {"texts": len(items), "spans": total, "scheme": scheme, "output": str(output)}
     typer.echo(
         json.dumps(result, ensure_ascii=False)

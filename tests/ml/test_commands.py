@@ -1,11 +1,16 @@
 """The commands `xinglin ner` and `xinglin terminology`."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from xinglin._cli import main
 from xinglin.errors import UsageError
 from xinglin_ml.commands import app, terminology
 from xinglin_ml.errors import CorpusError
@@ -18,6 +23,13 @@ NOTE = "胃脘隐痛两月，无发热，舌淡，脉细弱。证属脾胃虚寒
 def write(path: Path, *items: object) -> Path:
     path.write_text("".join(json.dumps(i, ensure_ascii=False) + "\n" for i in items))
     return path
+
+
+def ended(arguments: Sequence[object]) -> object:
+    """The exit code of the whole command."""
+    with pytest.raises(SystemExit) as done:
+        main([str(one) for one in arguments])
+    return done.value.code
 
 
 class TestPredict:
@@ -64,6 +76,58 @@ class TestPredict:
         result = RUNNER.invoke(app, ["predict", "--input", str(source), "--output", str(target)])
         assert isinstance(result.exception, CorpusError)
         assert not target.exists()
+
+    def test_an_id_comes_back_as_it_was_written(self, tmp_path: Path) -> None:
+        # Half an emoji is no UTF-8, and JSON may hold it all the same.
+        source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+        lines = [{"id": "\ud83d", "text": "头痛\ud83d"}, {"id": ["甲", 1], "text": ""}]
+        source.write_text("".join(json.dumps(one) + "\n" for one in lines))
+        assert ended(["ner", "predict", "--input", source, "--output", target]) == 0
+        found = [json.loads(line) for line in target.read_bytes().decode("utf-8").splitlines()]
+        assert [one["id"] for one in found] == ["\ud83d", ["甲", 1]]
+        assert found[0]["spans"][0]["end"] == 2
+
+    def test_what_is_written_is_utf_8_wherever(self, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+        write(source, {"id": "甲", "text": ""})
+        program = "from xinglin._cli import main; main()"
+        arguments = ["ner", "predict", "--input", source, "--output", target]
+        there = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            env=there, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert target.read_bytes().decode("utf-8").startswith('{"id": "甲"')
+
+    @pytest.mark.parametrize(
+        "line", [b"[" * 100_000, b'{"id": ' + b"[" * 100_000, b'{"id": 1, "text": 2}', b"\xff"]
+    )
+    def test_a_line_that_cannot_be_read_ends_it_with_one(self, tmp_path: Path, line: bytes) -> None:
+        source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+        source.write_bytes(line)
+        assert ended(["ner", "predict", "--input", source, "--output", target]) == 1
+        assert [one.name for one in tmp_path.iterdir()] == ["in.jsonl"]
+
+    def test_wrong_usage_ends_it_with_two(self, tmp_path: Path) -> None:
+        source = write(tmp_path / "in.jsonl", {"id": 1, "text": ""})
+        wrong = ["ner", "predict", "--input", source, "--output"]
+        assert ended([*wrong, tmp_path / "out.jsonl", "--scheme", "x"]) == 2
+        assert ended([*wrong, tmp_path / "nowhere" / "out.jsonl"]) == 2
+        assert ended(["ner", "predict", "--input", tmp_path / "none", "--output", "o"]) == 2
+
+    def test_of_a_failure_nothing_stays(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Method:
+            def batch(self, texts: object) -> object:
+                raise MemoryError
+
+        source = write(tmp_path / "in.jsonl", {"id": 1, "text": NOTE})
+        monkeypatch.setattr("xinglin_ml.method.open_method", lambda *_, **__: Method())
+        arguments = ["predict", "--input", str(source), "--output", str(tmp_path / "out.jsonl")]
+        assert isinstance(RUNNER.invoke(app, arguments).exception, MemoryError)
+        assert [one.name for one in tmp_path.iterdir()] == ["in.jsonl"]
 
 
 class TestShow:
