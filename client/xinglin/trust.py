@@ -108,6 +108,11 @@ class TrustRoot(Document):
     """Trust root of the deployment before."""
 
     @property
+    def first_block(self) -> int:
+        """Number of the block from which headers are followed."""
+        return self.checkpoint.number if self.checkpoint is not None else 0
+
+    @property
     def digest(self) -> Digest:
         """Digest of the canonical bytes."""
         return Digest.of(self.encode())

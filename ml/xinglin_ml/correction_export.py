@@ -12,15 +12,17 @@ the export: what was released yesterday does not train today once it was revoked
 in docs/spec/inference.md, with the same numbers as in the code.
 """
 
+import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xinglin import access, consent, inference
 from xinglin import grant as grants
 from xinglin._chain.answers import View
+from xinglin._chain.evidence import headers_from
 from xinglin._chain.rpc import RpcPool
 from xinglin._cli import output as printing
 from xinglin._cli.access import read_kept
@@ -44,8 +46,9 @@ from xinglin.names import GrantId, UnixTime
 from xinglin.purposes import METHOD_DEVELOPMENT, RESEARCH_PURPOSE
 from xinglin.request import AccessRequest
 from xinglin.statement import Inference
+from xinglin.trust import TrustRoot
 from xinglin.verify import Corrected as CorrectedVersion
-from xinglin.verify import OfType, verify_bundle
+from xinglin.verify import OfType, sealers_are_shown, verify_bundle
 from xinglin_ml.annotation import Document, Span, line_of
 from xinglin_ml.correction import Corrected, training_documents, training_refusal
 
@@ -74,6 +77,20 @@ class Pair:
 
     claimed: Inference
     stands: CorrectedVersion
+
+
+class Headers:
+    """Headers from a block on, each read once from the nodes, for however many bundles."""
+
+    def __init__(self, pool: RpcPool, first: int) -> None:
+        self._source = headers_from(pool, first)
+        self._read: list[bytes] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        for at in itertools.count():
+            if at == len(self._read):
+                self._read.append(next(self._source))
+            yield self._read[at]
 
 
 class Consent:
@@ -148,7 +165,8 @@ def export(
         raise TrustError("the profile is of another network than the trust root")
     left_out: Counter[str] = Counter()
     released = released_in(answers, caller)
-    pairs = corrected_pairs(inferences, caller, left_out)
+    headers = Headers(pool, caller.trust.first_block)
+    pairs = corrected_pairs(inferences, caller.trust, headers, left_out)
     holds = Consent(caller, pool, appointment)
 
     def refusal(name: str) -> str | None:
@@ -183,16 +201,28 @@ def released_in(answers: Iterable[Path], caller: Caller) -> dict[Digest, list[Re
 
 
 def corrected_pairs(
-    inferences: Iterable[Path], caller: Caller, left_out: Counter[str]
+    inferences: Iterable[Path],
+    trust: TrustRoot,
+    headers: Iterable[bytes],
+    left_out: Counter[str],
 ) -> dict[str, Pair]:
-    """Steps 1 and 4, by the manifest of the note. Raises `EvidenceError` naming a file."""
+    """
+    Steps 1 and 4, by the manifest of the note.
+
+    `headers`, from the trust root's block on, are followed for a bundle that brings none: who
+    makes up what the chain says could pair any text with any spans. Raises `EvidenceError`
+    naming a file, and what reading a header raises.
+    """
     found: dict[str, Pair] = {}
     for path in inferences:
         bundle = read_bundle(printing.read_file(path))
+        given = None if bundle.evidence.headers else headers
         try:
-            verified = verify_bundle(bundle, trust=caller.trust, policy=OfType("inference"))
+            verified = verify_bundle(bundle, trust=trust, policy=OfType("inference"), headers=given)
         except VerificationError as error:
             raise EvidenceError(f"{path}: {error}") from error
+        if not sealers_are_shown(verified, trust):
+            raise EvidenceError(f"{path}: {verified.reach.sentence}")
         claimed = verified.statement.predicate
         if not isinstance(claimed, Inference) or not verified.corrections:
             left_out["nobody corrected it"] += 1

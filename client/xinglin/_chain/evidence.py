@@ -8,7 +8,8 @@ state root, and the header to a block that the validators sealed. Proofs are of 
 state (contracts store histories), because old states are not to be had for long.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from xinglin._chain.answers import View, block_parameter, data, quantity
@@ -46,6 +47,12 @@ def header_at(pool: RpcPool, at: View) -> bytes:
 def headers_between(pool: RpcPool, first: int, last: int) -> tuple[bytes, ...]:
     """Return the headers of blocks `first` to `last`, both included; each is one request."""
     return tuple(header_rlp(pool, pool.block(number)) for number in range(first, last + 1))
+
+
+def headers_from(pool: RpcPool, first: int) -> Iterator[bytes]:
+    """Yield the headers of block `first` and on, without end, each asked for when it is needed."""
+    for number in itertools.count(first):
+        yield header_rlp(pool, pool.block(number))
 
 
 def read_word(pool: RpcPool, place: Place, *, at: View) -> bytes:

@@ -1,6 +1,5 @@
 """`xinglin verify`: hold a bundle against a trust root, offline unless told otherwise."""
 
-import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from xinglin.verify import (
     Policy,
     SealedFromTrust,
     Verified,
+    sealers_are_shown,
     verify_bundle,
 )
 
@@ -120,7 +120,7 @@ def verify(
             ),
             headers=headers,
         )
-    if not (verified.reach.sealed or unsealed or root.engine == "anvil"):
+    if not (unsealed or sealers_are_shown(verified, root)):
         raise EvidenceError(
             f"{verified.reach.sentence}; follow them with --network PROFILE, or accept it as it "
             "is with --unsealed"
@@ -136,10 +136,10 @@ def _headers_from(
     if network is None:
         yield None
         return
-    from xinglin._chain.evidence import header_rlp
+    from xinglin._chain.evidence import headers_from
     from xinglin._cli.signing import open_network, open_pool
 
-    first = trust.checkpoint.number if trust.checkpoint is not None else 0
+    first = trust.first_block
     last = header.parse(bundle.evidence.header).number + trust.finality.depth
     with (
         open_pool(open_network(network), contracts=False) as pool,
@@ -148,8 +148,8 @@ def _headers_from(
         task = shown.add_task("following headers", total=max(0, last + 1 - first))
 
         def read() -> Iterator[bytes]:
-            for number in itertools.count(first):
-                yield header_rlp(pool, pool.block(number))
+            for one in headers_from(pool, first):
+                yield one
                 shown.advance(task)
 
         yield read()
@@ -223,7 +223,7 @@ def _lines(verified: Verified, bundle: Bundle, trust: TrustRoot) -> list[str]:
         lines.append(f"  grant: {verified.grant_end} at the evidence's block")
     if verified.model_status != "none":
         lines.append(f"  model: {verified.model_status} when the inference was made")
-    if not verified.reach.sealed and trust.engine != "anvil":
+    if not sealers_are_shown(verified, trust):
         lines.append("  note: whoever made the bundle can have made up what the chain says in it")
     if bundle.trust != trust.digest:
         lines.append("  note: the bundle was made for another trust root of this network")

@@ -44,7 +44,7 @@ from xinglin.verify.policy import (
     Policy,
     SealedFromTrust,
 )
-from xinglin.verify.verified import Corrected, Reach, Verified
+from xinglin.verify.verified import Corrected, Reach, Verified, sealers_are_shown
 from xinglin.verify.verifier import places_read, verify_bundle
 
 __all__ = [
@@ -62,5 +62,6 @@ __all__ = [
     "SealedFromTrust",
     "Verified",
     "places_read",
+    "sealers_are_shown",
     "verify_bundle",
 ]

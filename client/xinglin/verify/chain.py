@@ -168,7 +168,7 @@ def _depth(trust: TrustRoot, at: headers.View) -> int:
 
 def _views(trust: TrustRoot, chain: Iterable[bytes]) -> Iterator[headers.View]:
     """Every view from the trust root's block on; headers of blocks before it are passed over."""
-    begins = trust.checkpoint.number if trust.checkpoint is not None else 0
+    begins = trust.first_block
     view: headers.View | None = None
     for rlp in chain:
         if view is not None:

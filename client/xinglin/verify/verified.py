@@ -9,6 +9,7 @@ from xinglin.document import hex0x
 from xinglin.hashes import Digest
 from xinglin.names import Address, Generation, LeafHash, Member, RecordId, UnixTime
 from xinglin.statement import Statement
+from xinglin.trust import TrustRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +132,12 @@ class Verified:
             "notes": list(self.notes),
             "statement": self.statement.encode().decode(),
         }
+
+
+def sealers_are_shown(verified: Verified, trust: TrustRoot) -> bool:
+    """
+    Whether it is shown who sealed what the chain says; on a development chain nobody seals.
+
+    Else whoever made the bundle can have made up the chain's state, and all that leans on it.
+    """
+    return verified.reach.sealed or trust.engine == "anvil"

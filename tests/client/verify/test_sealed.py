@@ -1,10 +1,12 @@
 """A bundle's header is one that validators sealed, as far as its headers show it (I8)."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import rlp
@@ -23,8 +25,9 @@ from xinglin.headers import header
 from xinglin.names import Address, UnixTime
 from xinglin.storage import Place
 from xinglin.trust import Engine, Genesis, KnownBlock, TrustRoot
-from xinglin.verify import SealedFromTrust, Verified, places_read, verify_bundle
+from xinglin.verify import AnyStatement, SealedFromTrust, Verified, places_read, verify_bundle
 from xinglin.verify.chain import ProvenChain
+from xinglin_ml import correction_export
 
 from .conftest import World
 
@@ -378,6 +381,7 @@ def command(
 
 
 NETWORK = ("--network", "network.toml")
+NOTHING: dict[str, Any] = {"headers": None}
 
 
 class TestTheCommand:
@@ -418,6 +422,42 @@ class TestTheCommand:
         for served in (forged, [sealed.chain[0], *forged[1:]], sealed.chain[:2], ()):
             code, told = command(bare, *NETWORK, served=served)
             assert code == output.REFUSED, told
+
+    def test_the_export_of_corrections_demands_the_same(
+        self, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Who makes up the chain's state could have any text train with any spans.
+        monkeypatch.setattr(correction_export, "OfType", lambda _: AnyStatement())
+        bare, whole = tmp_path / "bare.json", tmp_path / "whole.json"
+        bare.write_bytes(sealed.without_headers().encode())
+        whole.write_bytes(sealed.bundle.encode())
+        read: list[int] = []
+
+        def pairs(paths: list[Path], served: Sequence[bytes]) -> Counter[str]:
+            def block(number: int) -> dict[str, Any]:
+                read.append(number)
+                return as_rpc(served[number])
+
+            pool = cast(Any, SimpleNamespace(profile=sealed.profile, block=block))
+            headers = correction_export.Headers(pool, sealed.trust.first_block)
+            left_out: Counter[str] = Counter()
+            assert correction_export.corrected_pairs(paths, sealed.trust, headers, left_out) == {}
+            return left_out
+
+        assert pairs([whole], ()) == {"nobody corrected it": 1}
+        assert read == []
+        assert pairs([bare, bare], sealed.others) == {"nobody corrected it": 2}
+        assert read == [0, 1, 2]
+        made_up = QbftChain(keys_of(3))
+        forged = [made_up.genesis, *(made_up.next() for _ in range(2))]
+        for served in (forged, [sealed.chain[0], *forged[1:]]):
+            with pytest.raises(EvidenceError, match=r"bare\.json: "):
+                pairs([bare], served)
+        monkeypatch.setattr(
+            correction_export, "verify_bundle", lambda *a, **k: verify_bundle(*a, **k | NOTHING)
+        )
+        with pytest.raises(EvidenceError, match=r"bare\.json: .* not evidenced"):
+            pairs([bare], sealed.chain)
 
     def test_what_contradicts_itself_is_wrong_usage(self, sealed: Sealed, command: Command) -> None:
         for options in (("--sealed",), NETWORK):
