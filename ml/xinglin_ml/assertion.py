@@ -7,7 +7,8 @@ What a note says of what it names: there, not there, perhaps, in the past, in a 
 
 Rules over the clause that a span stands in, in the order of the guideline's section 4:
 negation outranks family, family the past, the past doubt. They were written on the
-training part of the project's notes; `xinglin_ml.measure` scores them on the test part.
+training part of the project's texts; `xinglin_ml.assertion_score` measures them on the test
+part.
 
 Words are compared in simplified script, whichever the note is in. Other spans are hidden
 from the rules (`assertions`), so that no cue is found inside 防风 or 怕冷.

@@ -62,19 +62,19 @@ def score_assertions(
     f1 = [2 * n / (gold_kinds[kind] + said_kinds[kind]) for kind, n in right.items()]
     return AssertionScore(
         sum(pairs.values()),
-        round(sum(right.values()) / total, 4),
-        round(gold_kinds["present"] / total, 4),
-        round(about / total, 4),
-        round(sum(f1) / max(len(f1), 1), 4),
+        sum(right.values()) / total,
+        gold_kinds["present"] / total,
+        about / total,
+        sum(f1) / max(len(f1), 1),
         {kind: (n, gold_kinds[kind]) for kind, n in right.items()},
     )
 
 
-def own_scores(split: own.Split) -> dict[str, dict[str, object]]:
+def own_scores(split: own.Split) -> dict[str, AssertionScore]:
     """Return the scores of a part of the notes and of the texts on prevention, by name."""
     return {
-        f"own_{kind}.{split}.assertion{'.told' if told else ''}": asdict(
-            score_assertions(own.sentences(kind, split), told=told)
+        f"own_{kind}.{split}.assertion{'.told' if told else ''}": score_assertions(
+            own.sentences(kind, split), told=told
         )
         for kind in own.KINDS
         for told in (False, True)
@@ -86,7 +86,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Score the rules of assertion.")
     parser.add_argument("--split", choices=("train", "test"), default="test")
     for name, scores in own_scores(parser.parse_args().split).items():
-        print(name, json.dumps(scores))
+        values = {n: round(v, 4) if isinstance(v, float) else v for n, v in asdict(scores).items()}
+        print(name, json.dumps(values))
 
 
 if __name__ == "__main__":

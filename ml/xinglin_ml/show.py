@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xinglin_ml.annotation import Span
-from xinglin_ml.assertion import Assertion, assertion_of
+from xinglin_ml.assertion import Assertion, assertions
 from xinglin_ml.normalise import Normalised, Terminology
 from xinglin_ml.syndrome import Suggestion
 
@@ -96,10 +96,10 @@ def readings(text: str, spans: Sequence[Span], terminology: Terminology) -> list
         Reading(
             span,
             surface := text[span.start : span.end],
-            assertion_of(text, span),
+            said,
             terminology.normalise(surface, span.label),
         )
-        for span in spans
+        for span, said in zip(spans, assertions(text, spans), strict=True)
     ]
 
 
