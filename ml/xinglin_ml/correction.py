@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from xinglin import canonical
-from xinglin.errors import InvalidEncoding, UsageError
+from xinglin.errors import InvalidEncoding, UsageError, VerificationError
 from xinglin.grant import Terms
 from xinglin.purposes import NO_METHODS, RESEARCH_PURPOSE
 from xinglin_ml.annotation import Document, Span
+from xinglin_ml.errors import CorpusError
 from xinglin_ml.schema import DIAGNOSTIC
 
 
@@ -115,6 +116,13 @@ def _place(value: Any) -> int:
     return value
 
 
+BAD: dict[type[Exception], str] = {
+    CorpusError: "the note has no text",
+    InvalidEncoding: "the note or the output is malformed",
+}
+"""What is told of a record that is released and cannot be read, by what reading it raises."""
+
+
 @dataclass(frozen=True, slots=True)
 class Corrected:
     """One corrected text, opened only where it may train."""
@@ -123,7 +131,12 @@ class Corrected:
     """The note, by any name that the caller knows it by."""
 
     open: Callable[[], tuple[str, tuple[Span, ...]]]
-    """Gives the text and what stands as its spans."""
+    """
+    Gives the text and what stands as its spans.
+
+    Raises `CorpusError` for a note without text, `InvalidEncoding` for a malformed one or
+    output, `VerificationError` for what does not open.
+    """
 
 
 def training_refusal(terms: Terms) -> str | None:
@@ -150,8 +163,9 @@ def training_documents(
     """
     Yield documents to train on, of those records alone for which `refusal` gives no reason.
 
-    The others are not opened, and counted in `left_out` under their reason. Ids are counted
-    anew: a training file does not say which record a sentence came from.
+    The others are not opened, and counted in `left_out` under their reason, as is what does not
+    open or is no text with spans: one bad record ends nobody's export. Ids are counted anew: a
+    training file does not say which record a sentence came from.
     """
     number = 0
     for one in corrected:
@@ -159,10 +173,14 @@ def training_documents(
         if reason is not None:
             left_out[reason] += 1
             continue
-        text, spans = one.open()
+        try:
+            text, spans = one.open()
+        except (CorpusError, InvalidEncoding, VerificationError) as error:
+            left_out[BAD.get(type(error), "it did not open")] += 1
+            continue
         if any(span.label not in DIAGNOSTIC.labels for span in spans):
             left_out["its labels are of another scheme"] += 1
-        elif any(span.end > len(text) for span in spans):
+        elif any(span.start < 0 or span.end > len(text) for span in spans):
             left_out["a span lies outside its text"] += 1
         else:
             yield Document(f"c{number:06}", text, spans)

@@ -37,7 +37,6 @@ from xinglin.errors import (
     InvalidEncoding,
     ServiceError,
     TrustError,
-    UsageError,
     VerificationError,
     ViewStale,
 )
@@ -51,6 +50,7 @@ from xinglin.verify import Corrected as CorrectedVersion
 from xinglin.verify import OfType, sealers_are_shown, verify_bundle
 from xinglin_ml.annotation import Document, Span, line_of
 from xinglin_ml.correction import Corrected, training_documents, training_refusal
+from xinglin_ml.errors import CorpusError
 
 NOT_NAMED = "the grant does not name the caller"
 
@@ -253,7 +253,7 @@ def refusal_of(pair: Pair, released: Mapping[Digest, list[Released]], holds: Con
 def opened(
     caller: Caller, released: Mapping[Digest, list[Released]], pair: Pair, holds: Consent
 ) -> tuple[str, tuple[Span, ...]]:
-    """Open a note and its corrected output anew. Raises `UsageError` for a note without text."""
+    """Open a note and its corrected output anew. Raises `CorpusError` for a note without text."""
 
     def permitted(manifest: Digest) -> ReleasedItem:
         return next(one.item for one in released[manifest] if holds.refusal(one) is None)
@@ -261,7 +261,7 @@ def opened(
     note = permitted(pair.claimed.manifest)
     text = inference.text_of(_payload(caller, note), note.statement.media_type)
     if text is None:
-        raise UsageError(f"expected a record with a text, {note.record} has none")
+        raise CorpusError(f"expected a record with a text, {note.record} has none")
     spans, _ = inference.decode_output(_payload(caller, permitted(pair.stands.by)))
     return text, tuple(Span(s.start, s.end, s.label) for s in spans)
 

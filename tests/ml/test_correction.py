@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from xinglin.canonical import JsonValue
-from xinglin.errors import UsageError
+from xinglin.errors import InvalidEncoding, SealError, ServiceError, UsageError
 from xinglin.grant import Terms
 from xinglin.inference import decode_output, encode_output, spans_of
 from xinglin.names import Salt
@@ -138,6 +138,7 @@ class TestExport:
         [
             ((Span(0, 2, "symptom"),), "its labels are of another scheme"),
             ((Span(0, 99, "症状"),), "a span lies outside its text"),
+            ((Span(-1, 2, "症状"),), "a span lies outside its text"),
         ],
     )
     def test_what_cannot_train_is_left_out_and_counted(
@@ -147,6 +148,30 @@ class TestExport:
         found = training_documents([opening(spans=spans), opening()], lambda _: None, left_out)
         assert len(list(found)) == 1
         assert left_out == {reason: 1}
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (CorpusError("x"), "the note has no text"),
+            (InvalidEncoding("x"), "the note or the output is malformed"),
+            (SealError("x"), "it did not open"),
+        ],
+    )
+    def test_one_bad_record_ends_nobodys_export(self, error: Exception, reason: str) -> None:
+        def bad() -> tuple[str, tuple[Span, ...]]:
+            raise error
+
+        left_out: Counter[str] = Counter()
+        some = [Corrected("bad", bad), opening()]
+        assert len(list(training_documents(some, lambda _: None, left_out))) == 1
+        assert left_out == {reason: 1}
+
+    def test_a_node_that_fails_does(self) -> None:
+        def fails() -> tuple[str, tuple[Span, ...]]:
+            raise ServiceError(503, "storage")
+
+        with pytest.raises(ServiceError):
+            list(training_documents([Corrected("r", fails)], lambda _: None, Counter()))
 
     def test_a_training_run_reads_what_was_exported(self, tmp_path: Path) -> None:
         (tmp_path / "ner").mkdir()

@@ -17,6 +17,7 @@ from xinglin.grant import GrantState
 from xinglin.keys import Account
 from xinglin_ml import correction_export
 from xinglin_ml.correction_export import Consent, Released
+from xinglin_ml.errors import CorpusError
 
 NOW = int(time.time())
 ASKED = {
@@ -168,6 +169,18 @@ class TestI5ConsentBeforeTraining:
         for _ in range(3):
             assert holds.refusal(released) is None
         assert scene.asks == 1
+
+
+class TestOpening:
+    def test_a_note_without_text_is_told_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(correction_export, "_payload", lambda *_: b'{"image": 1}')
+        statement = SimpleNamespace(media_type="application/json")
+        item = cast(Any, SimpleNamespace(record="1", statement=statement))
+        released = {cast(Any, "m"): [Released(item, cast(Any, None))]}
+        pair = cast(Any, SimpleNamespace(claimed=SimpleNamespace(manifest="m")))
+        holds = cast(Any, SimpleNamespace(refusal=lambda _: None))
+        with pytest.raises(CorpusError, match="with a text"):
+            correction_export.opened(cast(Any, None), released, pair, holds)
 
 
 class TestWriting:
