@@ -9,6 +9,7 @@ plaintext lives in memory for as long as `prepare` runs.
 """
 
 import io
+import logging
 import secrets
 from dataclasses import dataclass
 from uuid import uuid4
@@ -60,6 +61,8 @@ from xinglin_node.records.checks import Submission
 from xinglin_node.records.taking import take
 from xinglin_node.sessions.schemas import ShownAppointment
 
+_logger = logging.getLogger(__name__)
+
 MAX_TEXT_BYTES = 4 * 2**20
 """Largest note that is read: far above any clinical note, far below what exhausts memory."""
 
@@ -68,6 +71,10 @@ SYSTEM_PURPOSE: PurposeOfUse = "HOPERAT"
 
 SYSTEM_SECONDS = 300
 """How long the node's own request is alive."""
+
+
+class MethodFailed(RuleBroken):
+    """The method failed on the text, or gave what is no output. `got` is its error's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +131,21 @@ def method_for(house: NodeHouse, media_type: str, size: int) -> Installed | str:
 
 
 def prepare(house: NodeHouse, method: Installed, text: str, read: Read) -> Prepared:
-    """Run a method, seal what it found, and sign both statements. Touches no database."""
+    """
+    Run a method, seal what it found, and sign both statements. Touches no database.
+
+    Raises `MethodFailed`, whatever it was that the method raised: it is code of somebody else.
+    """
     now = house.now()
-    spans = spans_of(method.method(text))
     salt = new_salt()
-    output = output_digest(spans, salt)
-    result = _seal_output(house, encode_output(spans, salt), read, now)
+    try:
+        spans = spans_of(method.method(text))
+        output, payload = output_digest(spans, salt), encode_output(spans, salt)
+    except Exception as error:
+        # The type alone: the text of the error may quote the note.
+        _logger.warning("method failed", extra={"error": type(error).__name__})
+        raise MethodFailed("a method that reads the text", type(error).__name__) from None
+    result = _seal_output(house, payload, read, now)
     statement = Statement(
         (Subject(name="manifest", digest=read.manifest),),
         Inference(
@@ -183,7 +199,8 @@ def infer(house: NodeHouse, author: Appointed, asked: InferenceAsked) -> LoggedI
     Read a record that is kept here with an approved model.
 
     The use of its key is logged first, on the ground `system`. Raises `NotFound`,
-    `RuleBroken` for a model that is not approved or a record that is no text, `Erased`.
+    `RuleBroken` for a model that is not approved or a record that is no text, `Erased`,
+    `MethodFailed`.
     """
     method = _approved(house, asked.model)
     with house.database.reading() as session:

@@ -28,6 +28,7 @@ from xinglin_node.house import NodeHouse
 from xinglin_node.inferences.service import (
     MAX_TEXT_BYTES,
     Appended,
+    MethodFailed,
     Prepared,
     Read,
     append,
@@ -135,7 +136,8 @@ class Sealing:
         Seal, attest, infer and log. The caller has seen to it that an author asks.
 
         Raises `Malformed` for an empty payload, `RuleBroken` before the first enrolment,
-        `InvalidEncoding` for a text that is not UTF-8.
+        `InvalidEncoding` for a text that is not UTF-8. A method that fails costs the inference,
+        not the record.
         """
         self._incoming.put(None)
         self._thread.join()
@@ -153,7 +155,10 @@ class Sealing:
             if text is None:
                 method = "the record has no text"
             else:
-                prepared = prepare(house, method, text, read)
+                try:
+                    prepared = prepare(house, method, text, read)
+                except MethodFailed as error:
+                    method = f"the method failed: {error.got}"
         self._text = None
         kept = [submission] if prepared is None else [submission, prepared.result]
         try:

@@ -1,5 +1,8 @@
 """I7: an inference is logged with all that decides it, and its output is sealed."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import pytest
 from sqlalchemy import select
 
@@ -15,8 +18,33 @@ from xinglin.statement import (
     Record,
 )
 from xinglin_node.log.tables import DisclosureRow
+from xinglin_node.models.service import describe
 
 NOTE = "头痛三天，舌淡苔白，脉弦。"
+
+
+@dataclass
+class Found:
+    start: int
+    end: int
+    label: str
+    score: float = 0.9
+
+
+@dataclass
+class Failing:
+    """The approved model, in code that raises, or gives what is no output."""
+
+    failure: object
+    manifest: bytes = b'{"name":"one word","version":1}'
+    parameters: Mapping[str, str | int] = field(default_factory=lambda: {"window": 2})
+    code: str = "test sha256:00"
+    runtime: str = "python 3"
+
+    def __call__(self, text: str) -> object:
+        if isinstance(self.failure, Exception):
+            raise self.failure
+        return self.failure
 
 
 class TestI7InferenceIsAccountable:
@@ -142,6 +170,31 @@ class TestIntake:
 
         assert answer.status_code == 201
         assert answer.json()["skipped"] == "no method is installed"
+
+    @pytest.mark.parametrize("failure", [TypeError(NOTE), MemoryError(), "no spans"])
+    def test_a_method_that_fails_costs_the_inference_and_not_the_record(
+        self, reading, failure, caplog
+    ) -> None:
+        reading.scene.house.parts["methods"] = (describe("test", Failing(failure)),)
+        patient = reading.it.patient()
+
+        answer = reading.take_in(patient.subject, NOTE.encode())
+        asked = reading.infer(answer.json()["record"])
+
+        kind = "AttributeError" if failure == "no spans" else type(failure).__name__
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["inference"] is None
+        assert answer.json()["skipped"] == f"the method failed: {kind}"
+        assert (asked.status_code, asked.json()["got"]) == (422, kind)
+        assert "头痛" not in caplog.text
+
+    def test_an_output_of_which_there_is_no_digest_costs_the_inference_alone(self, reading) -> None:
+        reading.scene.house.parts["methods"] = (describe("test", Failing([Found(0, 1, "\ud83d")])),)
+
+        answer = reading.take_in(reading.it.patient().subject, NOTE.encode())
+
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["skipped"].startswith("the method failed")
 
 
 class TestWhoMayInfer:
