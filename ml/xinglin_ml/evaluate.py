@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from xinglin_ml.annotation import Document, Span, flat
+from xinglin_ml.schema import TO_DIAGNOSTIC
 from xinglin_ml.tagging import Tagging
 
 RESAMPLES = 1000
@@ -22,6 +23,20 @@ RESAMPLES = 1000
 
 Spans = Sequence[Sequence[Span]]
 """For each document, its spans."""
+
+
+def of_corpus(spans: Sequence[Span], corpus: str) -> list[Span]:
+    """
+    Return the spans under a diagnostic label that some native label of `corpus` maps to.
+
+    Where a public corpus is scored in the diagnostic scheme, these alone are counted: it could
+    not mark the others, so they are no errors. They are 疾病 症状 诊断 治疗 for tcm_literature and
+    package_insert, and without 诊断 for medical_qa. Our own texts have all five: all are returned.
+    """
+    if corpus not in TO_DIAGNOSTIC:
+        return list(spans)
+    labels = {label for label, _ in TO_DIAGNOSTIC[corpus].values()}
+    return [s for s in spans if s.label in labels]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,50 +2,64 @@
 One experiment from its TOML file to its results: what `xinglin ner train` runs.
 
 The folder of a finished run holds the averaged weights (in `state.pt`), `metrics.json`, the curve
-as numbers and as a picture, the vocabulary, the lexicon, and `experiment.json`: digests of every
-input, of teachers, seeds and library versions, which the model's manifest takes over.
+as numbers and as a picture, the vocabulary, the lexicon, `experiment.json` (what `inputs` says of
+the run, and the digest of its TOML file), and `model`: the run exported as its version 1, with a
+manifest that takes `experiment.json` over. `export` gives it another name and version.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from importlib import metadata
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
-from xinglin.hashes import Digest
-from xinglin_ml import names
+from xinglin_ml.annotation import Document
 from xinglin_ml.configuration import cache_folder, data_folder, load
 from xinglin_ml.errors import ConfigurationError
-from xinglin_ml.examples import SILVER
-from xinglin_ml.train import Trainer, Training
+from xinglin_ml.evaluate import Spans, of_corpus, report
+from xinglin_ml.examples import SILVER, CorpusUse, read
+from xinglin_ml.export import export
+from xinglin_ml.recipe import Training
+from xinglin_ml.schema import SCHEMES
+from xinglin_ml.train import Trainer
+
+MODEL = "model"
+"""The folder of a run that holds its model as it could ship."""
 
 
-def inputs(trainer: Trainer, configuration: Digest) -> dict[str, object]:
-    """Return what went into a run: digests of files, seeds, library versions."""
-    data, config = trainer.data, trainer.config
-    files = sorted(
-        p for use in config.corpora for p in (data / "ner").glob(f"{use.name}.train.jsonl")
-    )
-    own = sorted((Path(__file__).parent / "corpora" / "own").glob("*.txt"))
-    if any(use.name == SILVER for use in config.corpora):
-        files += sorted((trainer.folder.parent / SILVER).glob("*.jsonl"))
-    own += [names.FOLDER / f"{kind}.txt" for kind in config.names]
-    libraries = ("torch", "numpy", "pyahocorasick")
-    return {
-        "configuration": configuration.text,
-        "data": {p.name: Digest.of(p.read_bytes()).text for p in [*files, *own]},
-        "vocabulary": config.pretrained,
-        "pretrained": None
-        if config.from_scratch
-        else {"name": config.pretrained, "steps": trainer.pretrained_tokens},
-        "teachers": {
-            name: Digest.of((trainer.folder.parent / name / "state.pt").read_bytes()).text
-            for name in config.teachers
-        },
-        "seeds": [config.seed],
-        "libraries": {name: metadata.version(name) for name in libraries},
+def metrics(trainer: Trainer) -> dict[str, object]:
+    """
+    Return the scores of everything the configuration asks for, and of what was held out.
+
+    A public corpus scored in the diagnostic scheme, one left out of training say, counts the
+    labels that `evaluate.of_corpus` names, as `measure` does for package inserts.
+    """
+    reader = trainer.reader()
+    seen = {
+        d.surface(s)
+        for source in trainer.sources
+        if source.use.name != SILVER
+        for ds in source.by_head.values()
+        for d in ds
+        for s in d.spans
     }
+
+    def scores(corpus: str, head: str, documents: Sequence[Document]) -> dict[str, object]:
+        def predicted(texts: Sequence[str]) -> Spans:
+            spans = reader.read(texts, head)
+            return [of_corpus(s, corpus) for s in spans] if head == "diagnostic" else spans
+
+        return report(documents, predicted, seen=seen, labels=SCHEMES[head].labels)
+
+    found: dict[str, object] = {}
+    for name, source in trainer.held_out.items():
+        for head, documents in source.by_head.items():
+            found[f"{name}/validation/{head}"] = scores(name, head, documents)
+    for wanted in trainer.config.score:
+        corpus, split, head = wanted.split("/")
+        documents = read(CorpusUse(corpus, (head,)), trainer.data, split).by_head[head]
+        found[wanted] = scores(corpus, head, documents)
+    return found
 
 
 def draw_curve(folder: Path) -> None:
@@ -84,13 +98,14 @@ def run(
     trainer = Trainer(config, data_folder(data), cache_folder(cache))
     trainer.run(progress or (lambda *_: None))
     folder = trainer.folder
-    (folder / "metrics.json").write_text(
-        json.dumps(trainer.metrics(), ensure_ascii=False, indent=1)
-    )
+    (folder / "metrics.json").write_text(json.dumps(metrics(trainer), ensure_ascii=False, indent=1))
     (folder / "experiment.json").write_text(
-        json.dumps(inputs(trainer, digest), ensure_ascii=False, indent=1)
+        json.dumps(
+            {"configuration": digest.text, **trainer.made_from}, ensure_ascii=False, indent=1
+        )
     )
     (folder / "vocabulary.json").write_bytes(trainer.vocabulary.to_json())
     (folder / "lexicon.json").write_bytes(trainer.lexicon.full.to_json())
     draw_curve(folder)
+    export(folder, folder / MODEL, name=config.name, version=1, card=None)
     return folder

@@ -4,7 +4,8 @@ Score a model as it ships, through ONNX Runtime, on every corpus there is.
     python -m xinglin_ml.measure --output scores.json
 
 Beside strict F1 it measures what int8 costs against float32 (`--float32 FILE`), how the
-diagnostic scheme does on a genre that no training saw (package inserts, four coarse types),
+diagnostic scheme does on a genre that no training saw (package inserts, in the labels that
+`evaluate.of_corpus` names for them),
 whether the output tells members of the training files from others, where the written
 syndromes stand among those suggested, and how many entities find a code in the table that ships
 and in those that a user imports.
@@ -20,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from xinglin_ml.annotation import Document, Span
+from xinglin_ml.annotation import Document
 from xinglin_ml.configuration import data_folder
-from xinglin_ml.evaluate import Spans, report, score
+from xinglin_ml.evaluate import Spans, of_corpus, report, score
 from xinglin_ml.examples import CorpusUse, own_documents, read
 from xinglin_ml.normalise import Terminology, import_table, shipped_table
 from xinglin_ml.predict import OnnxScorer, load_model, shipped_folder
@@ -61,11 +62,6 @@ def output_losses(documents: Sequence[Document], predicted: Spans) -> list[float
     return losses
 
 
-def coarse(spans: Sequence[Span]) -> list[Span]:
-    """Return the spans of the four types that every corpus has."""
-    return [s for s in spans if s.label != "预防"]
-
-
 def coded(documents: Sequence[Document], table: Terminology) -> dict[str, float]:
     """Return the shares of gold spans that `table` knows by name or alias, and of several codes."""
     found = [
@@ -81,6 +77,40 @@ def coded(documents: Sequence[Document], table: Terminology) -> dict[str, float]
     }
 
 
+def membership(reader: Reader, corpus: str, data: Path) -> dict[str, float]:
+    """
+    Return how well an output tells training documents from dev: `membership_auc` in each scheme.
+
+    A node's answer has the diagnostic scheme and no certainty: `diagnostic_found` sees whether a
+    gold span was found, and no more.
+    """
+    aucs: dict[str, float] = {}
+    for scheme in (corpus, "diagnostic"):
+        train, dev = (
+            read(CorpusUse(corpus, (scheme,)), data, split).by_head[scheme]
+            for split in ("train", "dev")
+        )
+        some = train[:: max(1, len(train) // len(dev))][: len(dev)]
+        outputs = [reader.read([d.text for d in part], scheme) for part in (some, dev)]
+        aucs[scheme] = _auc((some, dev), outputs)
+        if scheme == "diagnostic":
+            found = [[[replace(s, score=1.0) for s in d] for d in part] for part in outputs]
+            aucs["diagnostic_found"] = _auc((some, dev), found)
+    return aucs
+
+
+def _auc(parts: Sequence[Sequence[Document]], outputs: Sequence[Spans]) -> float:
+    members, others = (output_losses(d, o) for d, o in zip(parts, outputs, strict=True))
+    return round(membership_auc(members, others), 4)
+
+
+def trained_surfaces(data: Path) -> set[str]:
+    """Return the wording of every span of the files that a shipped model trains on."""
+    uses = ("tcm_literature", "medical_qa", "own_outpatient", "own_prevention", "own_supplement")
+    sources = [read(CorpusUse(name, ("diagnostic",)), data, "train") for name in uses]
+    return {d.surface(s) for one in sources for d in one.by_head["diagnostic"] for s in d.spans}
+
+
 def measure(reader: Reader, data: Path) -> dict[str, object]:
     """Return every score of one model."""
     found: dict[str, object] = {}
@@ -90,19 +120,13 @@ def measure(reader: Reader, data: Path) -> dict[str, object]:
         seen = {d.surface(s) for d in train for s in d.spans}
         scheme = partial(reader.read, scheme=name)
         found[f"{name}.dev"] = report(dev, scheme, seen=seen, labels=SCHEMES[name].labels)
-        some = train[:: max(1, len(train) // len(dev))][: len(dev)]
-        found[f"{name}.membership"] = round(
-            membership_auc(
-                output_losses(some, scheme([d.text for d in some])),
-                output_losses(dev, scheme([d.text for d in dev])),
-            ),
-            4,
-        )
+        found[f"{name}.membership"] = membership(reader, name, data)
     diagnostic = partial(reader.read, scheme="diagnostic")
+    seen = trained_surfaces(data)
     for kind in ("outpatient", "prevention"):
         documents = own_documents(kind, "test", joined=False)
         found[f"own_{kind}.test"] = report(
-            documents, diagnostic, labels=SCHEMES["diagnostic"].labels
+            documents, diagnostic, seen=seen, labels=SCHEMES["diagnostic"].labels
         )
     literature = read(CorpusUse("tcm_literature", ("diagnostic",)), data, "dev")
     for name, some in (
@@ -126,7 +150,9 @@ def measure(reader: Reader, data: Path) -> dict[str, object]:
     use = CorpusUse("package_insert", ("diagnostic",))
     inserts = read(use, data, "train").by_head["diagnostic"][:HELD_OUT_GENRE_DOCUMENTS]
     found["package_insert.coarse"] = report(
-        inserts, lambda texts: [coarse(s) for s in diagnostic(texts)]
+        inserts,
+        lambda texts: [of_corpus(s, "package_insert") for s in diagnostic(texts)],
+        seen=seen,
     )
     return found
 

@@ -11,7 +11,6 @@ since a character is too easily guessed from the other half of its word.
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,11 +21,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from xinglin_ml import inputs
 from xinglin_ml.characters import MASK, SPACE, SPECIAL, UNKNOWN, Vocabulary, plain, simplify
 from xinglin_ml.configuration import cache_folder, data_folder, load
 from xinglin_ml.corpora.raw import read_texts
 from xinglin_ml.model import MaskedLanguageModel, Shape
 from xinglin_ml.optimiser import Average, Muon, hidden_matrices
+from xinglin_ml.recipe import Data, Optimiser, Pretraining
+from xinglin_ml.states import MADE_FROM, cut_curve, require_same, save_whole
 
 SAVE_EVERY_SECONDS = 240
 """How much work a kill may cost."""
@@ -35,67 +37,6 @@ REPORT_EVERY_STEPS = 50
 
 MODERN_WEIGHT = 4
 """How much more a pair counts in modern text than in classical, when pairs are chosen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Which files, in what shares."""
-
-    modern: tuple[str, ...]
-    classical: tuple[str, ...]
-    train: tuple[str, ...]
-    shares: dict[str, float]
-    characters: int
-    bigrams: int
-    held_out: float
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Size of the encoder; see `model.Shape`."""
-
-    width: int
-    layers: int
-    heads: int
-    hidden: int
-    bigram_width: int
-
-
-@dataclass(frozen=True, slots=True)
-class Masking:
-    """What is hidden."""
-
-    share: float
-    cohesion: float
-    longest_word: int
-
-
-@dataclass(frozen=True, slots=True)
-class Optimiser:
-    """How fast, and for how long."""
-
-    sentences: int
-    length: int
-    tokens: int
-    warm_up: int
-    decay: float
-    matrix_rate: float
-    other_rate: float
-    weight_decay: float
-    average: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pretraining:
-    """One configuration file."""
-
-    kind: str
-    name: str
-    seed: int
-    data: Data
-    shape: Size
-    masking: Masking
-    optimiser: Optimiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +51,9 @@ class Prepared:
     """Whether a character belongs to the word of the character before."""
 
     held_out: NDArray[np.uint16]
+
+    made_from: dict[str, object]
+    """Digests of the files and of all else that decides the run."""
 
 
 def code_points(texts: Iterator[str]) -> NDArray[np.uint32]:
@@ -126,6 +70,13 @@ def _texts(data: Data, folder: Path) -> dict[str, NDArray[np.uint32]]:
     )
     parts["train"] = code_points(lines)
     return parts
+
+
+def made_from(config: Pretraining, folder: Path) -> dict[str, object]:
+    """Return what a run is made from, as `inputs.of_training` does for training."""
+    data = config.data
+    files = [folder / n for n in (*data.modern, *data.classical, *data.train)]
+    return {**inputs.around(config, inputs.PRETRAINING_CODE), "data": inputs.digests(files)}
 
 
 def prepare(config: Pretraining, folder: Path) -> Prepared:
@@ -174,7 +125,7 @@ def prepare(config: Pretraining, folder: Path) -> Prepared:
     cut = int(len(parts["modern"]) * config.data.held_out)
     held_out = parts["modern"][:cut]
     parts["modern"], joined["modern"] = parts["modern"][cut:], joined["modern"][cut:]
-    return Prepared(vocabulary, parts, joined, held_out)
+    return Prepared(vocabulary, parts, joined, held_out, made_from(config, folder))
 
 
 class Batches:
@@ -234,18 +185,12 @@ class Batches:
         return tuple(map(torch.from_numpy, (shown, pairs, places, wanted)))
 
 
-def save_whole(value: Any, path: Path) -> None:
-    """Write with `torch.save` so that a kill leaves the old file or the new one."""
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as sink:
-        torch.save(value, sink)
-        sink.flush()
-        os.fsync(sink.fileno())
-    temporary.replace(path)
-
-
 def _prepared(config: Pretraining, folder: Path, run: Path) -> Prepared:
-    """Prepare once, then read what was prepared."""
+    """
+    Prepare once, then read what was prepared.
+
+    Raises `ConfigurationError` where it was prepared from other files or by another recipe.
+    """
     stored, vocabulary = run / "corpora.npz", run / "vocabulary.json"
     if not (stored.exists() and vocabulary.exists()):
         made = prepare(config, folder)
@@ -253,13 +198,17 @@ def _prepared(config: Pretraining, folder: Path, run: Path) -> Prepared:
         arrays: dict[str, Any] = {f"part_{k}": v for k, v in made.parts.items()}
         arrays |= {f"joined_{k}": v for k, v in made.joined.items()}
         temporary = run / "corpora.part.npz"
-        np.savez(temporary, held_out=made.held_out, **arrays)
+        note = np.array(json.dumps(made.made_from))
+        np.savez(temporary, held_out=made.held_out, made_from=note, **arrays)
         temporary.replace(stored)
     with np.load(stored) as kept:
         parts = {k[5:]: kept[k] for k in kept.files if k.startswith("part_")}
         joined = {k[7:]: kept[k] for k in kept.files if k.startswith("joined_")}
         held_out = kept["held_out"]
-    return Prepared(Vocabulary.from_json(vocabulary.read_bytes()), parts, joined, held_out)
+        then = json.loads(str(kept["made_from"])) if "made_from" in kept.files else None
+    now = made_from(config, folder)
+    require_same(then, now, run.name)
+    return Prepared(Vocabulary.from_json(vocabulary.read_bytes()), parts, joined, held_out, now)
 
 
 def rate_at(step: int, total: int, optimiser: Optimiser) -> float:
@@ -273,7 +222,7 @@ class Run:
 
     def __init__(self, config: Pretraining, prepared: Prepared, folder: Path) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.made_from = config, folder, prepared.made_from
         vocabulary = prepared.vocabulary
         self.shape = Shape(vocabulary.size, vocabulary.bigram_size, **asdict(config.shape))
         self.model = MaskedLanguageModel(self.shape)
@@ -305,14 +254,18 @@ class Run:
             "average": self.average.weights,
             "averaged": self.average.steps,
             "shape": asdict(self.shape),
+            MADE_FROM: self.made_from,
         }
 
     def resume(self) -> None:
-        """Go on from the state on disk, if there is one."""
-        path = self.folder / "state.pt"
+        """Go on from the state on disk, if there is one. Raises as `require_same`."""
+        path, curve = self.folder / "state.pt", self.folder / "curve.jsonl"
         if not path.exists():
+            cut_curve(curve, 0)
             return
         state = torch.load(path, weights_only=True)
+        require_same(state.get(MADE_FROM), self.made_from, self.folder.name)
+        cut_curve(curve, state["step"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.model.load_state_dict(state["model"])
         self.matrix.load_state_dict(state["matrix"])

@@ -10,8 +10,7 @@ numbers as if it had never stopped. What is written at its end, `experiment.py` 
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from xinglin_ml import crf
+from xinglin_ml import crf, inputs
 from xinglin_ml.annotation import Document
+from xinglin_ml.batches import Batch, batches
 from xinglin_ml.characters import MASK, NO_BIGRAM, PADDING, Vocabulary
 from xinglin_ml.errors import ConfigurationError
-from xinglin_ml.evaluate import report
 from xinglin_ml.examples import (
     NO_SUBTYPE,
     SILVER,
-    CorpusUse,
     Source,
     Window,
     cut,
@@ -41,98 +39,18 @@ from xinglin_ml.finished import reader_of
 from xinglin_ml.lexicon import PLACES, SCALE, FoldedLexicon
 from xinglin_ml.model import Shape, Tagger
 from xinglin_ml.optimiser import Average
-from xinglin_ml.pretrain import save_whole
 from xinglin_ml.reading import SUBTYPE_HEAD, Reader
+from xinglin_ml.recipe import Training
 from xinglin_ml.schema import SCHEMES, SUBTYPES
+from xinglin_ml.states import MADE_FROM, cut_curve, require_same, save_whole
 from xinglin_ml.tagging import Tagging
 from xinglin_ml.teachers import teach
 
 SAVE_EVERY_SECONDS = 120
 """How much work a kill may cost."""
 
-BUCKETS = (12, 16, 24, 32, 40, 48, 64, 80, 96)
-"""Lengths to which batches are filled: fixed shapes are computed much faster than odd ones."""
-
 VALIDATION_PARTS = 10
 """One part in so many of the training documents is held out when settings are chosen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """One configuration file."""
-
-    kind: str
-    name: str
-    seed: int
-
-    pretrained: str
-    """Name of the pre-training run whose averaged weights and vocabulary are taken."""
-
-    corpora: tuple[CorpusUse, ...]
-    epochs: int
-    tokens: int
-    """Characters in a batch, filler included."""
-
-    encoder_rate: float
-    head_rate: float
-    validate: bool
-    """Hold a tenth of each training file out and score it; final runs train on everything."""
-
-    score: tuple[str, ...]
-    """What is scored at the end: `corpus/split/scheme`."""
-
-    from_scratch: bool = False
-    """Take the vocabulary of the pre-training run and random weights."""
-
-    initial: str = ""
-    """Name of a finished run whose averaged weights, heads included, are taken instead."""
-
-    dropout: float = 0.1
-    head_dropout: float = 0.3
-    character_mask: float = 0.1
-    feature_dropout: float = 0.1
-    sentence_dropout: float = 0.1
-    subtype_weight: float = 0.3
-    weight_decay: float = 0.01
-    average: float = 0.99
-    folds: int = 8
-    least: int = 1
-    """Labelled occurrences below which a term is not in the lexicon."""
-
-    names: tuple[str, ...] = ()
-    """Kinds of names that the lexicon has beside the terms of the training text."""
-
-    warm_up: int = 60
-
-    teachers: tuple[str, ...] = ()
-    """Finished runs, of the same corpora and names, whose mean is followed too."""
-
-    unmarked: float = 0.3
-    """What teachers say of a text under a scheme that it was not annotated in counts so much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Windows of like length, filled up."""
-
-    windows: list[Window]
-    length: int
-
-
-def batches(windows: Sequence[Window], tokens: int, rng: np.random.Generator) -> list[Batch]:
-    """Return all windows once, in batches of like length, in random order."""
-    made: list[Batch] = []
-    waiting: dict[int, list[Window]] = {b: [] for b in BUCKETS}
-    for place in rng.permutation(len(windows)):
-        window = windows[int(place)]
-        bucket = next(b for b in BUCKETS if b >= len(window.ids))
-        row = waiting[bucket]
-        row.append(window)
-        if (len(row) + 1) * bucket > tokens:
-            made.append(Batch(row, bucket))
-            waiting[bucket] = []
-    made += [Batch(row, bucket) for bucket, row in waiting.items() if row]
-    return [made[int(i)] for i in rng.permutation(len(made))]
 
 
 class Trainer:
@@ -165,8 +83,8 @@ class Trainer:
                 lexicon=self.lexicon.full.to_json(),
             )
         state = torch.load(pretrained / "state.pt", weights_only=True)
+        self.made_from = inputs.of_training(config, data, cache, state)
         self.shape = Shape(**{**state["shape"], "features": self.lexicon.full.width})
-        self.pretrained_tokens = state["step"]
         tags = {h: Tagging(SCHEMES[h].labels).count for h in self.heads}
         self.model = Tagger(
             self.shape,
@@ -248,14 +166,21 @@ class Trainer:
             "averaged": self.average.steps,
             "shape": asdict(self.shape),
             "total": self.total,
+            MADE_FROM: self.made_from,
         }
 
     def resume(self) -> None:
-        """Go on from the state on disk, if there is one of this very run."""
+        """
+        Go on from the state on disk, if there is one of this very run.
+
+        Raises `ConfigurationError` for the state of another: recipe, data, code or versions.
+        """
         path = self.folder / "state.pt"
         if not path.exists():
+            cut_curve(self.folder / "curve.jsonl", 0)
             return
         state = torch.load(path, weights_only=True)
+        require_same(state.get(MADE_FROM), self.made_from, self.folder.name)
         if state["total"] != self.total or state["shape"] != asdict(self.shape):
             raise ConfigurationError(
                 f"{self.folder.name} holds the state of another experiment: remove it or rename"
@@ -264,6 +189,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average.weights, self.average.steps = state["average"], state["averaged"]
+        cut_curve(self.folder / "curve.jsonl", self.step)
 
     def _tensors(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, ...]:
         """Return characters, pairs, features and what is real, with some of each hidden."""
@@ -393,35 +319,3 @@ class Trainer:
         model.load_state_dict(self.average.weights)
         model.eval()
         return reader_of(model, self.vocabulary, self.lexicon.full)
-
-    def metrics(self) -> dict[str, object]:
-        """Return the scores of everything the configuration asks for."""
-        reader = self.reader()
-        seen = {
-            d.surface(s)
-            for source in self.sources
-            if source.use.name != SILVER
-            for ds in source.by_head.values()
-            for d in ds
-            for s in d.spans
-        }
-        found: dict[str, object] = {}
-        for name, source in self.held_out.items():
-            for head, documents in source.by_head.items():
-                found[f"{name}/validation/{head}"] = report(
-                    documents,
-                    partial(reader.read, scheme=head),
-                    seen=seen,
-                    labels=SCHEMES[head].labels,
-                )
-        for wanted in self.config.score:
-            corpus, split, head = wanted.split("/")
-            use = CorpusUse(corpus, (head,))
-            documents = read(use, self.data, split).by_head[head]
-            found[wanted] = report(
-                documents,
-                partial(reader.read, scheme=head),
-                seen=seen,
-                labels=SCHEMES[head].labels,
-            )
-        return found

@@ -11,6 +11,7 @@ from xinglin_ml.evaluate import (
     independent_f1,
     interval,
     mentions,
+    of_corpus,
     recall_by_familiarity,
     score,
 )
@@ -34,6 +35,21 @@ class TestStrict:
 
     def test_subtype_and_certainty_do_not_count(self) -> None:
         assert score([[Span(0, 1, "a", "x")]], [[Span(0, 1, "a", "y", 0.3)]]).f1 == 1.0
+
+
+class TestOfCorpus:
+    def test_the_labels_of_a_corpus_are_those_that_its_own_labels_map_to(self) -> None:
+        all_five = [Span(0, 1, label) for label in ("疾病", "症状", "诊断", "治疗", "预防")]
+        kept = {
+            corpus: "".join(s.label[0] for s in of_corpus(all_five, corpus))
+            for corpus in ("package_insert", "tcm_literature", "medical_qa", "own_prevention")
+        }
+        assert kept == {
+            "package_insert": "疾症诊治",
+            "tcm_literature": "疾症诊治",
+            "medical_qa": "疾症治",
+            "own_prevention": "疾症诊治预",
+        }
 
 
 spans = st.lists(

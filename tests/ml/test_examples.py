@@ -2,14 +2,17 @@
 
 import math
 from collections import Counter
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from xinglin_ml.annotation import Document, Span
+from xinglin_ml.annotation import Document, Span, line_of
 from xinglin_ml.characters import Vocabulary
 from xinglin_ml.errors import ConfigurationError
 from xinglin_ml.examples import CorpusUse, cut, diagnostic, fold_of, lexicon_of, own_documents, read
-from xinglin_ml.measure import UNFOUND, membership_auc, output_losses
+from xinglin_ml.measure import UNFOUND, membership, membership_auc, output_losses
+from xinglin_ml.reading import Reader
 from xinglin_ml.schema import LABEL_OF_SUBTYPE, SCHEMES, SUBTYPES, TO_DIAGNOSTIC
 from xinglin_ml.silver import tag, terms_of
 
@@ -103,3 +106,24 @@ class TestMembership:
         sure, missed = output_losses([document] * 2, [[Span(0, 2, "a", None, 1.0)], []])
         assert sure == 0.0
         assert missed == -math.log(UNFOUND)
+
+    def test_an_answer_without_certainty_is_measured_apart(self, tmp_path: Path) -> None:
+        (tmp_path / "ner").mkdir()
+        for split in ("train", "dev"):
+            document = Document(
+                split, f"{split}头痛", (Span(len(split), len(split) + 2, "symptom"),)
+            )
+            (tmp_path / "ner" / f"medical_qa.{split}.jsonl").write_text(f"{line_of(document)}\n")
+
+        class SurerOfTraining:
+            """Finds everything, and is surer of what it was trained on."""
+
+            def read(self, texts: list[str], scheme: str) -> list[list[Span]]:
+                label = "症状" if scheme == "diagnostic" else "symptom"
+                return [
+                    [Span(len(t) - 2, len(t), label, None, 0.9 if t.startswith("train") else 0.5)]
+                    for t in texts
+                ]
+
+        found = membership(cast(Reader, SurerOfTraining()), "medical_qa", tmp_path)
+        assert found == {"medical_qa": 1.0, "diagnostic": 1.0, "diagnostic_found": 0.5}

@@ -2,24 +2,34 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from xinglin_ml.annotation import line_of  # noqa: E402  torch is asked for above
+from xinglin.hashes import Digest  # noqa: E402  torch is asked for above
+from xinglin_ml import train  # noqa: E402
+from xinglin_ml.annotation import line_of  # noqa: E402
 from xinglin_ml.configuration import load  # noqa: E402
 from xinglin_ml.errors import ConfigurationError, WeightsError  # noqa: E402
 from xinglin_ml.experiment import run  # noqa: E402
-from xinglin_ml.export import export  # noqa: E402
 from xinglin_ml.finished import reader_of, tagger_of  # noqa: E402
+from xinglin_ml.inputs import of_training  # noqa: E402
+from xinglin_ml.optimiser import Average  # noqa: E402
 from xinglin_ml.predict import load_model  # noqa: E402
-from xinglin_ml.pretrain import Pretraining, Run, _prepared, rate_at, save_whole  # noqa: E402
+from xinglin_ml.pretrain import Run, _prepared, rate_at  # noqa: E402
+from xinglin_ml.recipe import Pretraining, Training  # noqa: E402
+from xinglin_ml.states import save_whole  # noqa: E402
 from xinglin_ml.teachers import chosen, mark, together  # noqa: E402
-from xinglin_ml.train import Trainer, Training  # noqa: E402
+from xinglin_ml.train import Trainer  # noqa: E402
 
-CONFIGS = Path(__file__).parents[2] / "ml" / "xinglin_ml" / "configs"
+MEMBERS = {
+    *("configuration", "recipe", "code", "seeds", "libraries", "data", "scored"),
+    *("vocabulary", "pretrained", "initial", "teachers"),
+}
+"""What a run says of itself, and nothing else."""
 
 PRETRAIN = """
 kind = "pretrain"
@@ -113,13 +123,27 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def run_alone(configuration: Path, root: Path) -> Path:
+    """Run without the export of the model, which takes longest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xinglin_ml.experiment.export", lambda *_, **__: None)
+        return run(configuration, data=root, cache=root / "cache")
+
+
+def require_equal_averages(one: Average, other: Average) -> None:
+    """Ask the same of the averaged weights, which ship, as of the losses."""
+    assert one.steps == other.steps
+    assert one.weights.keys() == other.weights.keys()
+    assert all(torch.equal(one.weights[k], other.weights[k]) for k in one.weights)
+
+
 @pytest.fixture(scope="module")
 def teachers(tiny: Path) -> list[Path]:
     paths: list[Path] = []
     for seed in (1, 2):
         text = TRAIN.replace("tiny-run", f"teacher-{seed}").replace("seed = 1", f"seed = {seed}")
         (tiny / "teacher.toml").write_text(text.replace("seed = 1", f"seed = {seed}"))
-        paths.append(run(tiny / "teacher.toml", data=tiny, cache=tiny / "cache"))
+        paths.append(run_alone(tiny / "teacher.toml", tiny))
     return paths
 
 
@@ -134,6 +158,27 @@ class TestPretraining:
         losses = [straight.train_one() for _ in range(3)]
         broken.resume()
         assert [broken.train_one() for _ in range(3)] == losses
+        require_equal_averages(broken.average, straight.average)
+
+    def test_neither_corpora_nor_state_of_another_run_are_taken(
+        self, tiny: Path, tmp_path: Path
+    ) -> None:
+        config, _ = load(tiny / "pretrain.toml", Pretraining)
+        folder = tiny / "cache" / config.name
+        with pytest.raises(
+            ConfigurationError, match=r"another experiment \(recipe, seeds changed\)"
+        ):
+            _prepared(replace(config, seed=2), tiny, folder)
+        shutil.copytree(tiny / "ner", tmp_path / "ner")
+        shutil.copytree(tiny / "pretrain", tmp_path / "pretrain")
+        file = tmp_path / "ner" / "tcm_literature.train.jsonl"
+        file.write_text(file.read_text().replace("川芎", "白芷", 1))
+        with pytest.raises(ConfigurationError, match=r"another experiment \(data changed\)"):
+            _prepared(config, tmp_path, folder)
+        prepared = _prepared(config, tiny, folder)
+        other = Run(config, replace(prepared, made_from={"data": {}}), folder)
+        with pytest.raises(ConfigurationError, match="another experiment"):
+            other.resume()
 
     def test_the_rate_rises_stays_and_falls_to_nothing(self, tiny: Path) -> None:
         config, _ = load(tiny / "pretrain.toml", Pretraining)
@@ -151,13 +196,21 @@ class TestTraining:
         assert one["strict_flat"] == one["seqeval_flat"]
         experiment = json.loads((folder / "experiment.json").read_text())
         assert experiment["configuration"].startswith("sha256:")
-        assert "tcm_literature.train.jsonl" in experiment["data"]
+        assert set(experiment) == MEMBERS
+        assert set(experiment["data"]) == {"ner/tcm_literature.train.jsonl"}
+        assert set(experiment["scored"]) == {"ner/tcm_literature.dev.jsonl"}
         assert experiment["seeds"] == [1]
+        pretrained = experiment["pretrained"]
+        state = (tiny / "cache" / "tiny" / "state.pt").read_bytes()
+        assert (pretrained["name"], pretrained["steps"]) == ("tiny", 4)
+        assert pretrained["digest"] == Digest.of(state).text
+        assert "pretrain/modern.jsonl.xz" in pretrained["made_from"]["data"]
         assert (folder / "curve.png").stat().st_size > 1000
 
-        export(folder, tiny / "shipped", name="tiny", version=1, card=None)
         text = "头痛三天，川芎治之"
-        spans = load_model(tiny / "shipped").reader.read([text], "tcm_literature")[0]
+        model = load_model(folder / "model")
+        assert model.manifest.training == experiment
+        spans = model.reader.read([text], "tcm_literature")[0]
         assert [s.key for s in spans] == [(0, 2, "临床表现"), (5, 7, "中药")]
 
     def test_a_killed_run_goes_on_as_if_nothing_had_been(self, tiny: Path) -> None:
@@ -168,17 +221,96 @@ class TestTraining:
         first.train_one(batches[0])
         save_whole(first.state(), first.folder / "state.pt")
         losses = [first.train_one(b) for b in batches[1:3]]
+        curve = first.folder / "curve.jsonl"
+        curve.write_text('{"step": 1}\n{"step": 2}\n{"st')
         second = Trainer(config, tiny, tiny / "cache")
         assert second.step == 1
+        assert curve.read_text() == '{"step": 1}\n'  # It writes the others again.
         assert [second.train_one(b) for b in batches[1:3]] == losses
+        require_equal_averages(second.average, first.average)
 
-    def test_the_state_of_another_experiment_is_refused(self, tiny: Path) -> None:
-        (tiny / "again.toml").write_text(
-            TRAIN.replace("tiny-run", "again").replace("epochs = 40", "epochs = 2")
-        )
-        config, _ = load(tiny / "again.toml", Training)
-        with pytest.raises(ConfigurationError, match="another experiment"):
+    @pytest.mark.parametrize(
+        ("changed", "named"),
+        [
+            (("epochs = 40", "epochs = 2"), "recipe"),
+            (("seed = 1", "seed = 2"), "recipe, seeds"),
+            (("head_rate = 1e-2", "head_rate = 2e-2"), "recipe"),
+        ],
+    )
+    def test_the_state_of_another_experiment_is_refused(
+        self, tiny: Path, changed: tuple[str, str], named: str
+    ) -> None:
+        text = TRAIN.replace("tiny-run", "other")
+        self._begun(tiny, text)
+        (tiny / "other.toml").write_text(text.replace(*changed))
+        config, _ = load(tiny / "other.toml", Training)
+        with pytest.raises(ConfigurationError, match=rf"another experiment \({named} changed\)"):
             Trainer(config, tiny, tiny / "cache")
+
+    def test_a_run_does_not_go_on_over_changed_data(self, tiny: Path, tmp_path: Path) -> None:
+        trainer = self._begun(tiny, TRAIN.replace("tiny-run", "other"))
+        shutil.copytree(tiny / "ner", tmp_path / "ner")
+        file = tmp_path / "ner" / "tcm_literature.train.jsonl"
+        file.write_text(file.read_text().replace("川芎", "白芷", 1))
+        with pytest.raises(ConfigurationError, match=r"another experiment \(data changed\)"):
+            Trainer(trainer.config, tmp_path, tiny / "cache")
+
+    def test_a_state_from_before_it_said_what_it_was_made_from_is_gone_on_with(
+        self, tiny: Path
+    ) -> None:
+        trainer = self._begun(tiny, TRAIN.replace("tiny-run", "older"))
+        state = {k: v for k, v in trainer.state().items() if k != "made_from"}
+        save_whole(state | {"step": 3}, trainer.folder / "state.pt")
+        assert Trainer(trainer.config, tiny, tiny / "cache").step == 3
+        tagger_of(trainer.folder)
+
+    def test_what_is_held_out_to_choose_settings_trains_nothing(
+        self, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(train, "VALIDATION_PARTS", 2)
+        text = TRAIN.replace("tiny-run", "choosing").replace("validate = false", "validate = true")
+        (tiny / "choosing.toml").write_text(text)
+        config, _ = load(tiny / "choosing.toml", Training)
+        trainer = Trainer(config, tiny, tiny / "cache")
+        kept, aside = trainer.sources[0], trainer.held_out["tcm_literature"]
+        for head in ("tcm_literature", "diagnostic"):
+            ids = [{d.id for d in source.by_head[head]} for source in (kept, aside)]
+            assert not ids[0] & ids[1]
+            assert len(ids[0] | ids[1]) == 18
+            assert ids[1] == {f"a{i}" for i in range(7, 14)}
+        assert len(trainer.windows) == 11
+
+    def _begun(self, tiny: Path, text: str) -> Trainer:
+        (tiny / "other.toml").write_text(text)
+        config, _ = load(tiny / "other.toml", Training)
+        shutil.rmtree(tiny / "cache" / config.name, ignore_errors=True)
+        trainer = Trainer(config, tiny, tiny / "cache")
+        save_whole(trainer.state(), trainer.folder / "state.pt")
+        return trainer
+
+
+class TestInputs:
+    def test_every_file_that_is_used_is_named_and_no_other(self, tiny: Path) -> None:
+        text = 'names = ["prevention"]\nfrom_scratch = true\n' + TRAIN.replace(
+            "[[corpora]]",
+            '[[corpora]]\nname = "own_prevention"\nheads = ["diagnostic"]\n[[corpora]]',
+        )
+        (tiny / "inputs.toml").write_text(text)
+        config, _ = load(tiny / "inputs.toml", Training)
+        made = of_training(config, tiny, tiny / "cache", {"step": 4})
+        assert {*made, "configuration"} == MEMBERS
+        assert isinstance(made["data"], dict)
+        assert set(made["data"]) == {
+            "ner/tcm_literature.train.jsonl",
+            "own/prevention.txt",
+            "names/prevention.txt",
+        }
+        assert made["pretrained"] is None
+        led = replace(config, initial="tiny", teachers=("tiny",))
+        more = of_training(led, tiny, tiny / "cache", {"step": 4})
+        state = Digest.of((tiny / "cache" / "tiny" / "state.pt").read_bytes()).text
+        assert more["initial"] == {"name": "tiny", "digest": state}
+        assert more["teachers"] == {"tiny": state}
 
 
 class TestTeachers:
@@ -237,7 +369,7 @@ class TestTeachers:
         for name, more in (("alone", ""), ("led", 'teachers = ["teacher-1", "teacher-2"]\n')):
             config = more + text.replace("tiny-run", name) + silver
             (tiny / "led.toml").write_text(config)
-            folder = run(tiny / "led.toml", data=tiny, cache=tiny / "cache")
+            folder = run_alone(tiny / "led.toml", tiny)
             reader = together([folder])
             found.append([s.key for s in reader.read(["头痛三天，川芎治之"], "diagnostic")[0]])
         assert found == [[], [(0, 2, "症状"), (5, 7, "治疗")]]
@@ -258,22 +390,3 @@ class TestTeachers:
         silver = '[[corpora]]\nname = "silver"\nheads = ["tcm_literature", "diagnostic"]\n'
         (tiny / "taught.toml").write_text(TRAIN.replace("tiny-run", "taught") + silver)
         return Trainer(load(tiny / "taught.toml", Training)[0], tiny, tiny / "cache")
-
-
-class TestConfiguration:
-    @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
-    def test_every_experiment_is_read(self, path: Path) -> None:
-        kind = Pretraining if path.stem.startswith("pretrain") else Training
-        config, _ = load(path, kind)
-        assert config.name == path.stem
-
-    @pytest.mark.parametrize(
-        "change", [("seed = 1", ""), ("seed = 1", "seed = 1\nsed = 2"), ("seed = 1", 'seed = "1"')]
-    )
-    def test_a_field_missing_unknown_or_of_another_type_is_refused(
-        self, tmp_path: Path, change: tuple[str, str]
-    ) -> None:
-        path = tmp_path / "c.toml"
-        path.write_text(TRAIN.replace(*change))
-        with pytest.raises(ConfigurationError):
-            load(path, Training)
