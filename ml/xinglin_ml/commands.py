@@ -14,7 +14,8 @@ from typing import IO, Annotated, Any, cast
 
 import typer
 
-from xinglin.errors import UsageError
+from xinglin.errors import InvalidEncoding, UsageError
+from xinglin.inference import text_of
 from xinglin_ml.correction_commands import corrections
 from xinglin_ml.errors import ConfigurationError, CorpusError
 from xinglin_ml.schema import SCHEMES
@@ -146,7 +147,10 @@ def _span(span: Any) -> dict[str, str | int | float]:
 
 @app.command()
 def show(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A note in UTF-8.")],
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="A note: text, or .json with a text."),
+    ],
     html: Annotated[Path | None, typer.Option(help="Also write one HTML file.")] = None,
     model: Model = None,
     as_json: Json = False,
@@ -184,11 +188,19 @@ def show(
 
 
 def _note(file: Path) -> str:
-    """Read a note as it was written: its line ends are kept, as offsets count them."""
+    """
+    Read the text of a note, to which offsets refer, with its line ends as they were written.
+
+    Of a .json file that is the text of the object. Raises `CorpusError`.
+    """
+    kind = "application/json" if file.suffix.lower() == ".json" else "text/plain"
     try:
-        return file.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{file.name}: expected UTF-8") from error
+        text = text_of(file.read_bytes(), kind)
+    except InvalidEncoding as error:
+        raise CorpusError(f"{file.name}: {error}") from error
+    if text is None:
+        raise CorpusError(f"{file.name}: expected an object with text")
+    return text
 
 
 def _readings(text: str, found: Any, suggestions: Any) -> dict[str, object]:
@@ -230,7 +242,10 @@ def _readings(text: str, found: Any, suggestions: Any) -> dict[str, object]:
 
 @app.command()
 def correct(
-    note: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The opened note.")],
+    note: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="The opened note, .json where it is."),
+    ],
     found: Annotated[Path, typer.Option("--found", help="The opened output of the inference.")],
     edits: Annotated[Path, typer.Option(help="A JSON array of remove, add and change.")],
     output: Annotated[Path, typer.Option("--output", help="Gets the corrected output.")],

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from xinglin._cli import main
 from xinglin.errors import UsageError
-from xinglin_ml.commands import app, terminology
+from xinglin.inference import OutputSpan, encode_output
+from xinglin.statement import new_salt
+from xinglin_ml.commands import _note, app, terminology
 from xinglin_ml.errors import CorpusError
 from xinglin_ml.schema import SCHEMES
 
@@ -161,6 +163,37 @@ class TestShow:
         result = RUNNER.invoke(app, ["show", str(note)])
         assert "初步" in result.output
         assert "不是诊断" in result.output
+
+
+class TestNote:
+    """Offsets of an inference refer to the record's text, whatever holds it."""
+
+    def test_of_a_json_note_the_text_is_read(self, tmp_path: Path) -> None:
+        note = tmp_path / "note.json"
+        note.write_text(json.dumps({"id": 1, "text": "头痛\r\n三天"}))
+        assert _note(note) == "头痛\r\n三天"
+        plain = tmp_path / "note.txt"
+        plain.write_bytes(note.read_bytes())
+        assert _note(plain) == note.read_text()
+
+    def test_a_correction_is_held_against_that_text(self, tmp_path: Path) -> None:
+        note, found, edits = (tmp_path / n for n in ("note.json", "found.json", "edits.json"))
+        note.write_text(json.dumps({"text": "头痛三天"}))
+        found.write_bytes(encode_output((OutputSpan(0, 2, "疾病"),), new_salt()))
+        for end, fits in ((4, True), (5, False)):
+            edits.write_text(json.dumps([{"change": 0, "to": [0, end, "症状"]}]))
+            named = {"--found": found, "--edits": edits, "--output": tmp_path / "out.json"}
+            options = [str(part) for pair in named.items() for part in pair]
+            result = RUNNER.invoke(app, ["correct", str(note), *options])
+            assert (result.exit_code == 0) == fits, result.output
+            assert fits or isinstance(result.exception, CorpusError)
+
+    @pytest.mark.parametrize("content", [b"{", b"[]", b'{"image": 1}', b'{"text": 1}', b"\xff"])
+    def test_what_has_no_text_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        note = tmp_path / "note.json"
+        note.write_bytes(content)
+        with pytest.raises(CorpusError, match=r"note\.json"):
+            _note(note)
 
 
 class TestTerminology:
