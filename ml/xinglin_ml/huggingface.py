@@ -5,9 +5,11 @@ Any Hugging Face token-classification model in the place of ours.
 
     method = HuggingFaceMethod("path/to/model")
 
-The manifest is made from the files of the model, each with its digest, so that such a
-model is registered and found again like any other. Labels are the model's own; tags may be
-BIO, BIOES, BILOU or bare names. Needs torch and transformers.
+The manifest is made from the files of the model, each with its digest, and from nothing of
+the place where it is opened, so that such a model is registered and found again, by anybody
+who has the files, like any other. The minor versions of torch and transformers are its runtime.
+Labels are the model's own; tags may be BIO, BIOES, BILOU or bare names. Needs torch and
+transformers.
 """
 
 import importlib
@@ -30,6 +32,9 @@ from xinglin_ml.windows import windows
 WINDOW = 256
 """Characters read at once; within the 512 positions of the usual encoders, even where a
 character becomes two pieces."""
+
+NAME = "huggingface"
+"""In every manifest: a folder's name is no part of a model."""
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 """`name` or `owner/name`; all else was meant as a path."""
@@ -99,14 +104,12 @@ class HuggingFaceMethod:
         self._model = model.eval()
         self._labels: Mapping[int, str] = {int(k): str(v) for k, v in model.config.id2label.items()}
         files = {n: d for n, d in digest_files(folder).items() if not n.endswith(_IGNORED)}
-        libraries = {n: metadata.version(n) for n in ("torch", "transformers")}
-        name = Path(source).name
         self.manifest: bytes = ModelManifest(
-            name,
+            NAME,
             1,
             files,
             {"origin": "huggingface", "labels": sorted(set(self._labels.values()))},
-            libraries,
+            libraries={},
             licence="see the model's own card",
         ).to_bytes()
         self.parameters: Mapping[str, str | int] = MappingProxyType(
@@ -115,7 +118,7 @@ class HuggingFaceMethod:
         self.code: str = (
             f"xinglin_ml {metadata.version('xinglin')} sha256:{code_digest(_CODE_FILES)}"
         )
-        self.runtime: str = "torch " + ".".join(metadata.version("torch").split(".")[:2])
+        self.runtime: str = " ".join(f"{n} {_minor(n)}" for n in ("torch", "transformers"))
 
     def __call__(self, text: str) -> Sequence[Span]:
         """Return the spans of one text."""
@@ -144,6 +147,10 @@ class HuggingFaceMethod:
             for number, score, (first, last) in zip(best.indices, best.values, offsets, strict=True)
             if last > first
         )
+
+
+def _minor(library: str) -> str:
+    return ".".join(metadata.version(library).split(".")[:2])
 
 
 def _from_hub(name: str) -> Path:

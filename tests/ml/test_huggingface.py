@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+from importlib import metadata
 from pathlib import Path
 from uuid import UUID
 
@@ -122,10 +124,34 @@ class TestHuggingFaceMethod:
         digest = "sha256:" + hashlib.sha256(target.read_bytes()).hexdigest()
         assert json.loads(done.stdout)["model"] == digest
 
-    def test_other_weights_are_another_model(self, saved: Path, tmp_path: Path) -> None:
-        import shutil
+    def test_the_same_files_elsewhere_are_the_same_model(
+        self, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """I7: another folder, and a later patch of the libraries, change nothing of it."""
+        here = open_method(str(saved))
+        shutil.copytree(saved, tmp_path / "other")
+        real = metadata.version
+        monkeypatch.setattr(metadata, "version", lambda name: real(name) + ".post1")
+        elsewhere = open_method(str(tmp_path / "other"))
+        assert elsewhere.manifest == here.manifest
+        assert elsewhere.runtime == here.runtime
 
-        other = tmp_path / "other"
+    @pytest.mark.parametrize("library", ["torch", "transformers"])
+    def test_another_minor_version_is_the_same_model_on_another_runtime(
+        self, saved: Path, monkeypatch: pytest.MonkeyPatch, library: str
+    ) -> None:
+        here, real = open_method(str(saved)), metadata.version
+        monkeypatch.setattr(
+            metadata, "version", lambda name: "99.9.0" if name == library else real(name)
+        )
+        later = open_method(str(saved))
+        assert later.manifest == here.manifest
+        assert later.runtime != here.runtime
+        assert f"{library} 99.9" in later.runtime
+
+    def test_other_weights_are_another_model(self, saved: Path, tmp_path: Path) -> None:
+        # In a folder of the same name, so that nothing but the weights can differ.
+        other = tmp_path / saved.name
         shutil.copytree(saved, other)
         weights = other / "model.safetensors"
         data = bytearray(weights.read_bytes())
