@@ -343,7 +343,9 @@ def import_tables(
     """
     Add tables that you have to those that ship: GB/T 15657, GB/T 16751, ICD-11 chapter 26.
 
-    They stay in your own data folder; importing again replaces what was imported.
+    They stay in your own data folder; importing again replaces what was imported. A file that
+    is cut off or has no term is refused. The titles of ICD-11 are English: of its codes, notes
+    in Chinese find those that ship with a Chinese name.
 
     Example: xinglin terminology import icd11-chapter-26.json
     """

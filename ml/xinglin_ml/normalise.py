@@ -287,21 +287,37 @@ def import_table(path: Path) -> list[Term]:
     """
     Read a table that a user has: TSV of a Chinese standard, or ICD-11 chapter 26 as JSON.
 
-    Raises `CorpusError` for a file that is neither.
+    Raises `CorpusError` for a file that is neither, that was cut off, or that has no term.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path.name} is not readable as UTF-8") from error
     if path.suffix == ".json":
-        return _icd(text, path.name)
-    rows = csv.DictReader(io.StringIO(text), delimiter="\t")
+        terms = _icd(text, path.name)
+    else:
+        try:
+            terms = _rows(text, path.name)
+        except csv.Error as error:
+            raise CorpusError(f"{path.name}: {error}") from error
+    if not terms:
+        raise CorpusError(f"{path.name}: expected terms, got none")
+    return terms
+
+
+def _rows(text: str, file: str) -> list[Term]:
+    # A quotation mark is a character like any other: none may swallow the rows behind it.
+    rows = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
     layout = layout_of(list(rows.fieldnames or ()))
     merged: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        name, code = (row.get(layout.name) or "").strip(), (row.get(layout.code) or "").strip()
+        if None in row.values():
+            raise CorpusError(f"{file}:{rows.line_num}: expected {len(row)} cells, got fewer")
+        name, code = row[layout.name].strip(), row[layout.code].strip()
         if not name or (layout.system == "formulas" and not code):
             continue
+        if not code:
+            raise CorpusError(f"{file}:{rows.line_num}: expected a code for {name}")
         aliases = merged.setdefault((code, name), [])
         if layout.aliases is not None:
             aliases += [a for a in _split(row.get(layout.aliases)) if a != name]
@@ -319,10 +335,10 @@ def _icd(text: str, name: str) -> list[Term]:
                 str(row["Code"]),
                 "ICD-11 chapter 26",
                 str(row["Title"]).lstrip("- "),
-                "诊断" if str(row["Code"]) >= "SD" else "疾病",
+                "诊断" if "pattern" in str(row["Title"]).lower() else "疾病",
             )
             for row in rows
             if row["ClassKind"] == "category" and row["Code"]
         ]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorpusError(f"{name}: expected the linearization of ICD-11 chapter 26") from error

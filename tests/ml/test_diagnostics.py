@@ -1,5 +1,6 @@
 """Codes and suggested syndromes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,46 @@ class TestImport:
             assert any(
                 c.term.system == term.system and bare(c.term.name) == bare(form) for c in found
             ), form
+
+    HEADER = "code\tterm\taliases\tcategory\tsource\n"
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("field.tsv", HEADER + "A\t" + "x" * 140_000 + "\t\t\t\n"),
+            ("cut.tsv", HEADER + "A\t头痛\t\tx\ty\nB\t发热\n"),
+            ("codeless.tsv", HEADER + "\t头痛\t\tx\ty\n"),
+            ("empty.tsv", HEADER),
+            ("empty.json", "[]"),
+            ("object.json", "{}"),
+            ("deep.json", "[" * 100_000),
+        ],
+    )
+    def test_a_broken_file_is_refused_and_what_was_imported_stays(
+        self, tmp_path: Path, name: str, content: str
+    ) -> None:
+        good, broken, data = tmp_path / "good.tsv", tmp_path / name, tmp_path / "data"
+        good.write_text(self.HEADER + "Z9\t某病\t\tx\ty\n")
+        import_files([good], data)
+        broken.write_text(content)
+        with pytest.raises(CorpusError, match=name.replace(".", r"\.")):
+            import_files([broken], data)
+        assert current(data).candidates("某病")[0].term.code == "Z9"
+
+    def test_a_quotation_mark_swallows_no_rows(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.tsv"
+        path.write_text(self.HEADER + "".join(f'A{i}\t"病{i}\t\tx\ty\n' for i in range(3)))
+        assert [t.name for t in import_table(path)] == ['"病0', '"病1', '"病2']
+
+    def test_a_disorder_of_icd_is_a_disease_and_a_pattern_a_diagnosis(self, tmp_path: Path) -> None:
+        path = tmp_path / "icd.json"
+        titles = {"SD84": "- Insomnia disorder (TM1)", "SE90": "- Qi deficiency pattern (TM1)"}
+        rows = [{"Code": c, "Title": t, "ClassKind": "category"} for c, t in titles.items()]
+        path.write_text(json.dumps(rows))
+        assert [(t.code, t.label) for t in import_table(path)] == [
+            ("SD84", "疾病"),
+            ("SE90", "诊断"),
+        ]
 
     def test_a_strange_table_is_refused(self) -> None:
         with pytest.raises(CorpusError, match="no table"):
