@@ -9,7 +9,7 @@ into the text as it was given.
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,10 @@ SUBTYPE_HEAD = "subtype"
 
 DECODED_TOGETHER = 64
 """Windows in one pass of the decoder, of like length."""
+
+READ_TOGETHER = 512
+"""Windows whose scores are held at once: enough for the decoder to find such of like length,
+and some 25 MB, however long the texts are."""
 
 Scorer = Callable[[Ids, Ids, Features], Mapping[str, Scores]]
 """(T,) characters, (T,) pairs, (T, F) features to (T, K) for each head."""
@@ -51,30 +55,39 @@ class Reader:
     def read(self, texts: Sequence[str], scheme: str) -> list[list[Span]]:
         """Return the spans of each text in the labels of `scheme`, in order."""
         places = [(t, a, b) for t, text in enumerate(texts) for a, b in windows(text)]
-        pieces = [texts[t][a:b] for t, a, b in places]
-        if self.threads > 1 and len(pieces) > 1:
-            with ThreadPoolExecutor(self.threads) as pool:
-                scored = list(pool.map(self._score, pieces))
-        else:
-            scored = [self._score(piece) for piece in pieces]
         found: list[list[Span]] = [[] for _ in texts]
-        order = sorted(range(len(pieces)), key=lambda i: (len(pieces[i]), i))
+        with ThreadPoolExecutor(self.threads) as pool:  # which starts no thread before its work
+            for first in range(0, len(places), READ_TOGETHER):
+                some = places[first : first + READ_TOGETHER]
+                pieces = [texts[t][a:b] for t, a, b in some]
+                alone = self.threads == 1 or len(pieces) == 1
+                score = map if alone else pool.map
+                decoded = self._decode(list(score(self._score, pieces)), scheme)
+                for (text, offset, _), spans in zip(some, decoded, strict=True):
+                    found[text].extend(
+                        replace(s, start=s.start + offset, end=s.end + offset) for s in spans
+                    )
+        return [sorted(spans, key=lambda s: s.key) for spans in found]
+
+    def _decode(self, scored: Sequence[Mapping[str, Scores]], scheme: str) -> list[list[Span]]:
+        """Return the spans of each window, whose offsets count from its beginning."""
+        found: list[list[Span]] = [[] for _ in scored]
+        order = sorted(range(len(scored)), key=lambda i: (len(scored[i][scheme]), i))
         for first in range(0, len(order), DECODED_TOGETHER):
             some = order[first : first + DECODED_TOGETHER]
             paths = best_paths([scored[i][scheme] for i in some], self.transitions[scheme])
             for i, path in zip(some, paths, strict=True):
-                text, offset, _ = places[i]
-                for span in self.taggings[scheme].decode(path.tags):
-                    found[text].append(
-                        Span(
-                            span.start + offset,
-                            span.end + offset,
-                            span.label,
-                            _subtype(span, scored[i].get(SUBTYPE_HEAD)),
-                            round(min(path.certainty[span.start : span.end]), 4),
-                        )
+                found[i] = [
+                    Span(
+                        span.start,
+                        span.end,
+                        span.label,
+                        _subtype(span, scored[i].get(SUBTYPE_HEAD)),
+                        round(min(path.certainty[span.start : span.end]), 4),
                     )
-        return [sorted(spans, key=lambda s: s.key) for spans in found]
+                    for span in self.taggings[scheme].decode(path.tags)
+                ]
+        return found
 
     def _score(self, piece: str) -> Mapping[str, Scores]:
         ids = self.vocabulary.encode(piece)

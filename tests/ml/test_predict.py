@@ -5,8 +5,11 @@ import json
 import shutil
 import subprocess
 import sys
+import weakref
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,7 @@ from xinglin_ml.method import load as shipped_method
 from xinglin_ml.predict import LoadedModel, load_model, load_shipped, shipped_folder
 from xinglin_ml.provenance import MANIFEST, ModelManifest
 from xinglin_ml.schema import SCHEMES
+from xinglin_ml.windows import windows
 
 NOTE = "胃脘隐痛两月，舌淡，脉细弱。证属脾胃虚寒，治以温中健脾，予黄芪建中汤加减。"
 
@@ -91,6 +95,40 @@ class TestSameEverywhere:
         assert all((scores[0][n] == scores[1][n]).all() for n in scores[0])
         short = model.reader.read([NOTE, "痛"], "diagnostic")[0]
         assert short == model.reader.read([NOTE, NOTE * 20], "diagnostic")[0]
+
+
+class TestLongTexts:
+    def test_scores_of_few_windows_are_held_and_the_spans_are_those_of_the_parts(
+        self, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # All at once they are 524 bytes a character: half a gigabyte for a million of them.
+        alive, most = 0, 0
+        whole = model.reader.scorer
+
+        def gone() -> None:
+            nonlocal alive
+            alive -= 1
+
+        def scorer(*given: Any) -> Any:
+            nonlocal alive, most
+            scores = whole(*given)
+            alive += 1
+            most = max(most, alive)
+            weakref.finalize(next(iter(scores.values())), gone)
+            return scores
+
+        part = NOTE * 9  # whole sentences: the cuts are the same in company
+        text = part * 4
+        apart = [
+            replace(s, start=s.start + n * len(part), end=s.end + n * len(part))
+            for n in range(4)
+            for s in model.reader.read([part], "diagnostic")[0]
+        ]
+        monkeypatch.setattr("xinglin_ml.reading.READ_TOGETHER", 4)
+        found = replace(model.reader, scorer=scorer).read([text], "diagnostic")[0]
+        assert len(windows(text)) > 12
+        assert most == 4
+        assert [s.key for s in found] == [s.key for s in apart] != []
 
 
 class TestMethod:
