@@ -71,7 +71,7 @@ def require_anvil() -> None:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkProfile]:
     """One Anvil for the session, without contracts."""
     require_anvil()
@@ -84,13 +84,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkProfile]:
         engine.down(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployed(chain: NetworkProfile) -> Iterator[Deployment]:
     """The contracts on that chain. Tests share it: each logs and grants under its own hospital."""
     hospitals = tuple(new_hospital() for _ in range(3))
     pool = RpcPool(chain)
     founders = tuple(one.applicant(number) for number, one in enumerate(hospitals, start=1))
-    plan = DeploymentPlan(new_network_id(), founders, change_delay=2)
+    plan = DeploymentPlan(new_network_id(), founders, change_delay=5)
     profile = deploy(pool, Account.generate(), plan)
     pool.close()
     with_contracts = RpcPool(profile)
