@@ -154,7 +154,9 @@ class TestPretraining:
         prepared = _prepared(config, tiny, folder)
         straight, broken = (Run(config, prepared, folder) for _ in range(2))
         straight.resume()
-        assert straight.step == 4
+        assert straight.step == straight.average.steps == 4
+        kept = torch.load(folder / "state.pt", weights_only=True)["average"]
+        assert all(torch.equal(straight.average.weights[k], kept[k]) for k in kept)
         losses = [straight.train_one() for _ in range(3)]
         broken.resume()
         assert [broken.train_one() for _ in range(3)] == losses
