@@ -47,16 +47,24 @@ def window(length: int) -> tuple[Any, Any, Any]:
 
 class TestWhereWeightsLie:
     def test_weights_in_another_file_are_not_looked_for(
-        self, tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # The manifest's digest would bind nothing of them.
-        graph = tmp_path / "model.onnx"
+        number, make = onnx.TensorProto.FLOAT, onnx.helper.make_tensor_value_info
+        weights = onnx.numpy_helper.from_array(np.ones(600, dtype=np.float32), "w")
+        nodes = [onnx.helper.make_node("Add", ["x", "w"], ["y"])]
+        given, found = [make("x", number, [600])], [make("y", number, [600])]
+        graph = onnx.helper.make_graph(nodes, "g", given, found, [weights])
+        opsets = [onnx.helper.make_opsetid("", 17)]
+        model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9)
+        path = tmp_path / "model.onnx"
+        OnnxScorer(model.SerializeToString())
         outside = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
-        onnx.save(int8_graph(tagger), graph, **outside)
-        assert (tmp_path / "weights.bin").stat().st_size > 0
+        onnx.save(model, path, **outside)
+        assert (tmp_path / "weights.bin").stat().st_size == 2400
         monkeypatch.chdir(tmp_path)
         with pytest.raises(WeightsError):
-            OnnxScorer(graph.read_bytes())
+            OnnxScorer(path.read_bytes())
 
 
 class TestGraph:
