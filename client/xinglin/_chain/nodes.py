@@ -26,7 +26,7 @@ from web3.types import RPCEndpoint
 from xinglin._chain.answers import View, data, json_object, quantity, view_of
 from xinglin._chain.profile import NetworkProfile
 from xinglin._chain.reverts import refusal
-from xinglin.errors import ChainError
+from xinglin.errors import ChainError, Unreachable
 
 SURVEY_SECONDS = 3.0
 """Time given to a node to name its head: one that is stopped must not hold up the others."""
@@ -63,7 +63,7 @@ class NodeState:
     """Why it was set aside, in words; empty for a good one."""
 
 
-class NoAnswer(Exception):
+class NoAnswer(Unreachable):
     """A node gave no usable answer; the next one is asked. Never leaves `RpcPool`."""
 
 

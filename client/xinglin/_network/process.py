@@ -7,6 +7,7 @@ system gave to another program is never signalled) and `output.log`.
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -24,6 +25,9 @@ LOG_FILE = "output.log"
 
 PATIENCE = 10.0
 """Seconds between asking a process to stop and making it."""
+
+_CRASH = re.compile(r"^(panic:|fatal error:|unexpected fault|SIG[A-Z]+:)", re.MULTILINE)
+"""How Go begins to say why it ends; pages of other things follow."""
 
 LOG_TAIL = 600
 """Characters of the log that an error message shows."""
@@ -45,11 +49,15 @@ class Process:
 
     @property
     def log_tail(self) -> str:
-        """The end of what it wrote."""
+        """The end of what it wrote, or where a program in Go crashed the beginning of that."""
         try:
-            return (self.folder / LOG_FILE).read_text("utf-8", "replace")[-LOG_TAIL:].strip()
+            text = (self.folder / LOG_FILE).read_text("utf-8", "replace")
         except OSError:
             return ""
+        crash = _CRASH.search(text)
+        if crash is not None:
+            return text[crash.start() :][:LOG_TAIL].strip()
+        return text[-LOG_TAIL:].strip()
 
 
 def start(

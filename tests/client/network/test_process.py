@@ -10,6 +10,7 @@ import pytest
 
 from xinglin._cli.interruption import terminated_as_interrupted
 from xinglin._network import process
+from xinglin.errors import Unreachable
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(120)")
 
@@ -49,3 +50,15 @@ class TestCtrlC:
 
         assert process._gone(found, 20)
         process.stop(found)
+
+
+class TestTheReason:
+    def test_of_a_crash_the_beginning_is_shown_and_not_the_end_of_its_stack(
+        self, tmp_path: Path
+    ) -> None:
+        words = "INFO starting\\nfatal error: all goroutines are asleep\\n" + "main.go:1\\n" * 200
+        command = (sys.executable, "-c", f"print('{words}'); raise SystemExit(2)")
+        found = process.start(tmp_path, command)
+        assert process._gone(found, 20)
+        with pytest.raises(Unreachable, match="ended at once: fatal error: all goroutines"):
+            process.require_alive(found, "node1")
