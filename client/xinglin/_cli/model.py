@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-from xinglin._chain.consortium import Consortium, model_approval, model_withdrawal
+from xinglin._chain.consortium import (
+    Consortium,
+    ProposalRecord,
+    model_approval,
+    model_withdrawal,
+)
 from xinglin._chain.models import ModelRecord, Models, ModelStatus
 from xinglin._chain.rpc import RpcPool
 from xinglin._chain.words import Kind
@@ -22,8 +27,8 @@ from xinglin._cli.signing import (
     send,
     transaction_result,
 )
-from xinglin.canonical import JsonValue, decode
-from xinglin.errors import UsageError
+from xinglin.canonical import JsonValue, decode_object
+from xinglin.errors import InvalidEncoding, UsageError
 from xinglin.hashes import Digest
 from xinglin.keys import Account
 
@@ -43,6 +48,9 @@ overwritten.
 """,
 )
 
+MANIFEST_FORMAT = "xinglin.model/1"
+"""What a model's manifest says that it is; `docs/spec/inference.md` has its members."""
+
 DigestArgument = Annotated[str, typer.Argument(help="Digest of the manifest, sha256:….")]
 
 
@@ -59,7 +67,7 @@ def register(
 ) -> None:
     """Register a model by the SHA-256 of its manifest, with a member's GOVERN account."""
     content = output.read_file(manifest)
-    decode(content)
+    _require_manifest(content)
     digest = Digest.of(content)
     before = _digest(predecessor) if predecessor else None
     account = open_account(key, passphrase_file)
@@ -84,7 +92,8 @@ def vote(
     Vote for the approval of a model, or for its withdrawal.
 
     Proposes it where nobody has. With the vote that is the last one needed the model's status
-    is changed as well.
+    is changed as well. Where a vote carried and the status was not changed, the same command
+    changes it, and nobody votes again.
     """
     account = open_account(key, passphrase_file)
     with open_pool(open_network(network)) as pool:
@@ -140,15 +149,16 @@ def _vote(
     else:
         kind = Kind.WITHDRAW_MODEL
         payload = model_withdrawal(model.digest, reason)
-    proposal = _open_proposal(pool, consortium, kind, payload)
+    proposal = _standing(pool, consortium, kind, payload)
     if proposal is None:
         send(pool, account, consortium.propose(kind, None, payload), as_json=as_json)
-        proposal = _open_proposal(pool, consortium, kind, payload)
+        proposal = _standing(pool, consortium, kind, payload)
     if proposal is None:
         raise UsageError("the proposal died at once: the set of hospitals is changing")
-    send(pool, account, consortium.vote(proposal), as_json=as_json)
-    stands = consortium.proposal(proposal)
-    if stands is not None and stands.carried_at:
+    if not proposal.carried_at:
+        send(pool, account, consortium.vote(proposal.number), as_json=as_json)
+        proposal = consortium.proposal(proposal.number) or proposal
+    if proposal.carried_at:
         apply = (
             models.approve(model.digest)
             if reason is None
@@ -157,21 +167,42 @@ def _vote(
         send(pool, account, apply, as_json=as_json)
     return {
         "digest": model.digest.text,
-        "proposal": hex(proposal),
-        "votes": stands.votes if stands is not None else 0,
+        "proposal": hex(proposal.number),
+        "votes": proposal.votes,
         "needed": consortium.quorum(None),
         "status": _known(pool, model.digest).status.text,
     }
 
 
-def _open_proposal(pool: RpcPool, consortium: Consortium, kind: Kind, payload: bytes) -> int | None:
+def _standing(
+    pool: RpcPool, consortium: Consortium, kind: Kind, payload: bytes
+) -> ProposalRecord | None:
+    """
+    Return the proposal that carried, else the latest that is open.
+
+    What carried once stands for good: what it decided can be carried out at any time.
+    """
     view = pool.final_view()
     version = consortium.membership_version(at=view)
-    for one in reversed(consortium.proposals(at=view)):
-        alive = one.version == version and not one.carried_at and view.time < one.deadline
-        if alive and one.kind is kind and one.payload == payload:
-            return one.number
-    return None
+    found = [
+        one
+        for one in consortium.proposals(at=view)
+        if (one.kind is kind and one.payload == payload)
+        and (one.carried_at or (one.version == version and view.time < one.deadline))
+    ]
+    return max(reversed(found), key=lambda one: one.carried_at > 0, default=None)
+
+
+def _require_manifest(content: bytes) -> None:
+    """Raise `InvalidEncoding` unless `content` is a manifest that names files by digest."""
+    value = decode_object(content)
+    files = value.get("files")
+    if value.get("format") != MANIFEST_FORMAT or not isinstance(files, dict) or not files:
+        raise InvalidEncoding(f"expected a manifest of {MANIFEST_FORMAT}, with files")
+    for name, digest in files.items():
+        if not isinstance(digest, str):
+            raise InvalidEncoding(f"expected the digest of {name:.80} as text")
+        Digest.from_text(digest)
 
 
 def _known(pool: RpcPool, digest: Digest) -> ModelRecord:

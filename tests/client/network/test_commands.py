@@ -17,6 +17,7 @@ from xinglin._network.profile import load
 from xinglin.canonical import encode
 from xinglin.encoding import base64url, from_hex0x, hex0x
 from xinglin.errors import UsageError
+from xinglin.hashes import Digest
 from xinglin.keys import Account, HpkeIdentity, write_key_file
 from xinglin.names import Member
 from xinglin.trust import read_trust
@@ -258,31 +259,114 @@ class TestMembers:
         assert run(capsys, "member", "freeze", *words, code=1)["error"] == "KeyFileError"
 
 
+def manifest_file(path: Path, name: str) -> Path:
+    described: dict[str, Any] = {
+        "files": {"model.onnx": Digest.of(name.encode()).text},
+        "format": "xinglin.model/1",
+        "libraries": {},
+        "licence": "Apache-2.0",
+        "name": name,
+        "training": {},
+        "version": 1,
+    }
+    path.write_bytes(encode(described))
+    return path
+
+
 class TestModels:
+    @pytest.fixture
+    def digest(
+        self,
+        world: World,
+        tmp_path: Path,
+        request: pytest.FixtureRequest,
+        capsys: pytest.CaptureFixture[str],
+    ) -> str:
+        """The digest of a model that is registered, each test's own."""
+        manifest = manifest_file(tmp_path / "manifest.json", request.node.name)
+        words = ("model", "register", str(manifest), "--key", str(world.govern[0]))
+        return str(run(capsys, *words)["digest"])
+
+    def history(self, capsys: pytest.CaptureFixture[str], digest: str) -> list[str]:
+        (found,) = (one for one in run(capsys, "model", "list") if one["digest"] == digest)
+        return [one["status"] for one in found["history"]]
+
+    def proposals(self, capsys: pytest.CaptureFixture[str]) -> int:
+        return len(run(capsys, "member", "list", "--proposals")["proposals"])
+
     def test_a_model_is_registered_and_approved_by_votes(
-        self, world: World, capsys: pytest.CaptureFixture[str]
+        self, world: World, digest: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        manifest = world.folder / "manifest.json"
-        manifest.write_bytes(encode({"files": []}))
         key = str(world.govern[0])
-        digest = run(capsys, "model", "register", str(manifest), "--key", key)["digest"]
         assert run(capsys, "model", "vote", digest, "--key", key)["status"] == "proposed"
         voted = run(capsys, "model", "vote", digest, "--key", str(world.govern[1]))
         assert voted["status"] == "approved"
-        assert [one["status"] for one in run(capsys, "model", "list")[0]["history"]] == [
-            "proposed",
-            "approved",
-        ]
+        assert self.history(capsys, digest) == ["proposed", "approved"]
         run(capsys, "model", "retire", digest, "--key", key)
-        assert run(capsys, "model", "list")[0]["status"] == "retired"
+        assert self.history(capsys, digest)[-1] == "retired"
+
+    def test_a_model_is_withdrawn_by_votes_for_one_reason(
+        self, world: World, digest: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        reason, other = (Digest.of(text).text for text in (b"misreads doses", b"another"))
+        words = ("model", "vote", digest, "--withdraw")
+        first = run(capsys, *words, reason, "--key", str(world.govern[0]))
+        assert (first["votes"], first["status"]) == (1, "proposed")
+        apart = run(capsys, *words, other, "--key", str(world.govern[1]))
+        assert (apart["votes"], apart["status"]) == (1, "proposed")
+        last = run(capsys, *words, reason, "--key", str(world.govern[1]))
+        assert (last["votes"], last["status"]) == (2, "withdrawn")
+        assert self.history(capsys, digest) == ["proposed", "withdrawn"]
+        shown = run(capsys, "model", "list")
+        assert [one["reason"] for one in shown if one["digest"] == digest] == [reason]
+
+    @pytest.mark.parametrize("withdraw", [False, True])
+    def test_what_carried_and_was_not_carried_out_is_carried_out_by_the_same_command(
+        self, world: World, digest: str, withdraw: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        reason = ("--withdraw", Digest.of(b"misreads doses").text) if withdraw else ()
+        words = ("model", "vote", digest, *reason, "--key")
+        made = run(capsys, *words, str(world.govern[0]))["proposal"]
+        # A vote for the bare proposal carries it, and sends nothing to the registry of models.
+        run(capsys, "member", "vote", made, "--key", str(world.govern[1]))
+        assert self.history(capsys, digest) == ["proposed"]
+        before = self.proposals(capsys)
+        ended = run(capsys, *words, str(world.govern[0]))
+        assert (ended["proposal"], ended["votes"]) == (made, 2)
+        assert self.history(capsys, digest)[1:] == ["withdrawn" if withdraw else "approved"]
+        again = run(capsys, *words, str(world.govern[2]), code=1)
+        assert "ModelWrongStatus" in again["message"]
+        assert self.proposals(capsys) == before, "no other round is voted"
 
     def test_a_manifest_in_another_layout_is_refused(
         self, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         # Another layout would be another digest, which nobody would find again.
-        (tmp_path / "m.json").write_text('{ "files": [] }')
+        path = manifest_file(tmp_path / "m.json", "spaced")
+        path.write_bytes(path.read_bytes().replace(b":", b": ", 1))
+        words = ("model", "register", str(path), "--key", str(world.govern[0]))
+        assert run(capsys, *words, code=1)["error"] == "InvalidEncoding"
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            [],
+            {"files": []},
+            {"files": {}, "format": "xinglin.model/1"},
+            {"files": {"model.onnx": "sha256:5f"}, "format": "xinglin.model/1"},
+            {"files": {"model.onnx": 5}, "format": "xinglin.model/1"},
+            {"files": {"model.onnx": Digest.of(b"").text}, "format": "xinglin.model/2"},
+        ],
+    )
+    def test_json_that_is_no_manifest_is_refused(
+        self, world: World, tmp_path: Path, value: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        # Its digest would stand in the registry and name no weights.
+        before = len(run(capsys, "model", "list"))
+        (tmp_path / "m.json").write_bytes(encode(value))
         words = ("model", "register", str(tmp_path / "m.json"), "--key", str(world.govern[0]))
         assert run(capsys, *words, code=1)["error"] == "InvalidEncoding"
+        assert len(run(capsys, "model", "list")) == before
 
 
 class TestPermissions:
