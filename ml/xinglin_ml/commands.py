@@ -45,7 +45,7 @@ def terminology_group() -> None:
     """Tables of terms and codes."""
 
 
-def _method(model: str | None, scheme: str, threads: int) -> Any:
+def _method(model: str | None, *, scheme: str | None = None, threads: int = 1) -> Any:
     from xinglin_ml.method import open_method
 
     return open_method(model, scheme=scheme, threads=threads)
@@ -91,9 +91,10 @@ def predict(
         Path, typer.Option("--input", exists=True, dir_okay=False, help='Lines {"id", "text"}.')
     ],
     output: Annotated[Path, typer.Option("--output", help='Gets lines {"id", "spans"}.')],
-    scheme: Annotated[str, typer.Option(help="tcm_literature, medical_qa or diagnostic.")] = (
-        "diagnostic"
-    ),
+    scheme: Annotated[
+        str | None,
+        typer.Option(help="tcm_literature, medical_qa or (where none is named) diagnostic."),
+    ] = None,
     model: Model = None,
     threads: Threads = 2,
     as_json: Json = False,
@@ -102,15 +103,16 @@ def predict(
     Find the spans of every text of a file.
 
     Offsets are code points of the text as given. A span has start, end, label and score, in
-    the scheme diagnostic also subtype. Nothing is written unless every line could be read.
+    the scheme diagnostic also subtype. A model of Hugging Face has labels of its own and takes no
+    scheme. Nothing is written unless every line could be read.
 
     Example: xinglin ner predict --input notes.jsonl --output spans.jsonl
     """
     from rich.progress import Progress
 
-    if scheme not in SCHEMES and model is None:
+    if scheme is not None and scheme not in SCHEMES and model is None:
         raise UsageError(f"expected one of {', '.join(SCHEMES)}, got {scheme}")
-    method = _method(model, scheme, threads)
+    method = _method(model, scheme=scheme, threads=threads)
     items = list(_lines(source))
     total = 0
     quiet = as_json or not sys.stderr.isatty()
@@ -125,7 +127,8 @@ def predict(
                 line = {"id": identifier, "spans": [_span(s) for s in spans]}
                 sink.write(json.dumps(line, ensure_ascii=False) + "\n")
             bar.update(task, advance=len(some))
-    result = {"texts": len(items), "spans": total, "scheme": scheme, "output": str(output)}
+    read = {"scheme": method.parameters["scheme"], "output": str(output)}
+    result = {"texts": len(items), "spans": total, **read}
     typer.echo(
         json.dumps(result, ensure_ascii=False)
         if as_json
@@ -171,7 +174,7 @@ def show(
     from xinglin_ml.terminology_store import current
 
     text = _note(file)
-    method = _method(model, "diagnostic", 1)
+    method = _method(model)
     spans = list(method(text))
     found = shown.readings(text, spans, current())
     suggestions = shipped_counts().suggest(text, spans)
@@ -291,7 +294,7 @@ def manifest(
     """
     from xinglin.methods import model_digest
 
-    method = _method(model, "diagnostic", 1)
+    method = _method(model)
     output.write_bytes(method.manifest)
     digest = model_digest(method).text
     typer.echo(json.dumps({"model": digest}) if as_json else digest)

@@ -30,8 +30,14 @@ from xinglin_ml.provenance import ModelManifest, digest_files
 from xinglin_ml.windows import windows
 
 WINDOW = 256
-"""Characters read at once; within the 512 positions of the usual encoders, even where a
-character becomes two pieces."""
+"""Characters read at once. A window that becomes more pieces than the model has positions for is
+cut again, so that every character is read."""
+
+_RESERVED_POSITIONS = 2
+"""RoBERTa and its kin count positions from 2 on: of 514 they have 512."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""No tokenizer takes a lone one; it is read as U+FFFD, which leaves every offset where it is."""
 
 NAME = "huggingface"
 """In every manifest: a folder's name is no part of a model."""
@@ -102,6 +108,7 @@ class HuggingFaceMethod:
         if not self._tokenizer.is_fast:
             raise WeightsError(f"{source} has no tokenizer that knows offsets")
         self._model = model.eval()
+        self._limit = _limit(self._tokenizer.model_max_length, model.config)
         self._labels: Mapping[int, str] = {int(k): str(v) for k, v in model.config.id2label.items()}
         files = {n: d for n, d in digest_files(folder).items() if not n.endswith(_IGNORED)}
         self.manifest: bytes = ModelManifest(
@@ -122,23 +129,34 @@ class HuggingFaceMethod:
 
     def __call__(self, text: str) -> Sequence[Span]:
         """Return the spans of one text."""
-        found: list[Span] = []
-        for start, end in windows(text, WINDOW):
-            for span in self._window(text[start:end]):
-                found.append(
-                    Span(span.start + start, span.end + start, span.label, None, span.score)
-                )
-        return found
+        return self._read(_SURROGATE.sub("\ufffd", text), WINDOW)
 
     def batch(self, texts: Sequence[str]) -> list[list[Span]]:
         """Return the spans of many texts, one after the other: no text sees another."""
         return [list(self(text)) for text in texts]
 
+    def _read(self, text: str, longest: int) -> list[Span]:
+        return [
+            Span(span.start + start, span.end + start, span.label, None, span.score)
+            for start, end in windows(text, longest)
+            for span in self._window(text[start:end])
+        ]
+
     def _window(self, text: str) -> list[Span]:
         encoded = self._tokenizer(
-            text, return_offsets_mapping=True, return_tensors="pt", truncation=True
+            text,
+            return_offsets_mapping=True,
+            return_tensors="pt",
+            truncation=False,
+            verbose=False,
         )
         offsets = encoded.pop("offset_mapping")[0].tolist()
+        if len(offsets) > self._limit:
+            if len(text) == 1:
+                raise WeightsError(f"a model with {self._limit} positions cannot read a character")
+            return self._read(text, (len(text) + 1) // 2)
+        if not offsets:
+            return []
         with torch.no_grad():
             scores = self._model(**encoded).logits[0].softmax(-1)
         best = scores.max(-1)
@@ -147,6 +165,12 @@ class HuggingFaceMethod:
             for number, score, (first, last) in zip(best.indices, best.values, offsets, strict=True)
             if last > first
         )
+
+
+def _limit(longest: int, config: Any) -> int:
+    """Pieces that a model reads at once: what its tokenizer says, and never more than it has."""
+    positions = getattr(config, "max_position_embeddings", None) or 0
+    return min(longest, positions - _RESERVED_POSITIONS) if positions > 0 else longest
 
 
 def _minor(library: str) -> str:

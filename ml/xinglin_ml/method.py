@@ -109,16 +109,23 @@ def load() -> NamedMethod:
     return open_method(os.environ.get(MODEL_VARIABLE) or None)
 
 
-def open_method(model: str | None, *, scheme: str = "diagnostic", threads: int = 1) -> NamedMethod:
+def open_method(model: str | None, *, scheme: str | None = None, threads: int = 1) -> NamedMethod:
     """
     Return the shipped model, a model of ours in a folder, or one of Hugging Face.
 
-    Raises `ConfigurationError` for a scheme that the model has not, and where a model of
-    Hugging Face is asked for without torch and transformers.
+    Ours read under `diagnostic` where no scheme is named. Raises `ConfigurationError` for a
+    scheme that the model has not (one of Hugging Face has its own labels, and none), and where
+    a model of Hugging Face is asked for without torch and transformers.
     """
     folder = shipped_folder() if model is None else Path(model)
     if (folder / MANIFEST).exists() or model is None:
-        return Method(load_model(folder, threads=threads), scheme)
+        return Method(
+            load_model(folder, threads=threads), "diagnostic" if scheme is None else scheme
+        )
+    if scheme is not None:
+        raise ConfigurationError(
+            f"expected no scheme for a model with its own labels, got {scheme}"
+        )
     try:
         from xinglin_ml.huggingface import HuggingFaceMethod
     except ImportError as error:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from uuid import UUID
@@ -26,7 +27,11 @@ from xinglin_ml.method import MODEL_VARIABLE, open_method
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from xinglin_ml.huggingface import HuggingFaceMethod, pieces_to_spans  # noqa: E402  torch is asked for above
+from xinglin_ml.huggingface import (  # noqa: E402  torch is asked for above
+    WINDOW,
+    HuggingFaceMethod,
+    pieces_to_spans,
+)
 
 PLAIN = "text/plain;charset=utf-8"
 
@@ -163,6 +168,91 @@ class TestHuggingFaceMethod:
     def test_a_folder_without_a_model_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsError):
             open_method(str(tmp_path))
+
+
+class TestEveryCharacter:
+    """A model over bytes that finds a span at every piece: what has no span was not read."""
+
+    @pytest.fixture
+    def save(self, tmp_path: Path) -> Callable[..., HuggingFaceMethod]:
+        def saved(positions: int, longest: int | None) -> HuggingFaceMethod:
+            import torch
+            from tokenizers import Tokenizer, models, pre_tokenizers
+
+            pieces = ["<s>", "<pad>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+            bytewise = Tokenizer(models.BPE({p: n for n, p in enumerate(pieces)}, []))
+            bytewise.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            given = {} if longest is None else {"model_max_length": longest}
+            transformers.PreTrainedTokenizerFast(
+                tokenizer_object=bytewise, pad_token="<pad>", **given
+            ).save_pretrained(tmp_path)
+            config = transformers.RobertaConfig(
+                vocab_size=len(pieces),
+                hidden_size=32,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=64,
+                max_position_embeddings=positions,
+                id2label=dict(enumerate(LABELS)),
+                label2id={n: i for i, n in enumerate(LABELS)},
+            )
+            model = transformers.RobertaForTokenClassification(config)
+            with torch.no_grad():
+                model.classifier.bias[LABELS.index("B-症状")] = 100
+            model.save_pretrained(tmp_path)
+            return HuggingFaceMethod(str(tmp_path))
+
+        return saved
+
+    @pytest.mark.parametrize("longest", [128, None])
+    @pytest.mark.parametrize("text", ["痛𠮷😀" * WINDOW, "痛" * (2 * WINDOW) + "。", "a" * 300])
+    def test_no_text_is_dropped_however_many_pieces_it_becomes(
+        self, save: Callable[..., HuggingFaceMethod], text: str, longest: int | None
+    ) -> None:
+        spans = save(130, longest)(text)
+        assert {(s.start, s.end) for s in spans} == {(i, i + 1) for i in range(len(text))}
+
+    @pytest.mark.parametrize("positions", [WINDOW, WINDOW + 1, WINDOW + 2])
+    def test_positions_that_are_counted_from_two_suffice(
+        self, save: Callable[..., HuggingFaceMethod], positions: int
+    ) -> None:
+        assert len(save(positions, None)("a" * WINDOW)) == WINDOW
+
+    def test_a_lone_surrogate_is_one_unknown_character(
+        self, save: Callable[..., HuggingFaceMethod]
+    ) -> None:
+        method = save(130, None)
+        assert method("头\ud83d痛\udc00") == method("头\ufffd痛\ufffd")
+        assert {s.start for s in method("头\ud83d痛\udc00")} == {0, 1, 2, 3}
+
+    def test_a_model_too_small_for_a_character_is_refused(
+        self, save: Callable[..., HuggingFaceMethod]
+    ) -> None:
+        with pytest.raises(WeightsError, match="2 positions"):
+            save(4, None)("痛")
+
+    def test_an_empty_text_has_no_spans(self, save: Callable[..., HuggingFaceMethod]) -> None:
+        assert save(130, None)("") == []
+
+
+class TestScheme:
+    def test_a_scheme_of_ours_is_refused(self, saved: Path) -> None:
+        # The labels of such a model are its own: under another name they would be misread.
+        with pytest.raises(ConfigurationError, match="expected no scheme"):
+            open_method(str(saved), scheme="diagnostic")
+
+    def test_the_command_refuses_it_and_says_what_was_used(
+        self, saved: Path, tmp_path: Path
+    ) -> None:
+        source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+        source.write_text(json.dumps({"id": 7, "text": "头痛三天"}) + "\n")
+        arguments = ["predict", "--input", str(source), "--output", str(target), "--json"]
+        arguments += ["--model", str(saved)]
+        refused = CliRunner().invoke(app, [*arguments, "--scheme", "medical_qa"])
+        assert isinstance(refused.exception, ConfigurationError)
+        assert not target.exists()
+        done = CliRunner().invoke(app, arguments)
+        assert json.loads(done.stdout)["scheme"] == "native"
 
 
 class TestNames:
