@@ -20,7 +20,7 @@ identifier of a person: no account, no record, no subject.
     - RuleBroken        422  well formed, and against a rule
     - RateExceeded      429  too many, with Retry-After
     - QueueFull         503  the log's queue is full, with Retry-After
-    - ViewTooOld        503  the newest final block known is too old for this ground
+    - ViewTooOld        503  the newest final block known is too old for what is asked
     - StorageRefused    503  the store cannot take what it would have to keep
 """
 
@@ -152,7 +152,7 @@ class QueueFull(NodeProblem):
 
 
 class ViewTooOld(NodeProblem):
-    """The newest final block known is older than this ground allows."""
+    """The newest final block known is older than what is asked allows."""
 
     name = "view-stale"
 

@@ -46,7 +46,7 @@ class Moment:
 
     def require_fresh(self, max_view_age: int) -> None:
         """
-        Refuse a view or a clock on which no grant may be judged (I4).
+        Refuse a view or a clock on which no grant and no model may be judged (I4, I7).
 
         Raises `ViewTooOld` for a final block older than `max_view_age`, and for a wall
         clock more than five seconds behind the newest block.

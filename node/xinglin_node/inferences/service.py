@@ -11,6 +11,7 @@ plaintext lives in memory for as long as `prepare` runs.
 import io
 import logging
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -43,6 +44,7 @@ from xinglin.statement import (
     new_salt,
     record_statement,
 )
+from xinglin_node.access.facts import moment_of
 from xinglin_node.access.persons import system_appointment
 from xinglin_node.access.repository import custodian_wrap
 from xinglin_node.access.schemas import AccessAsked
@@ -55,8 +57,9 @@ from xinglin_node.log.service import receipt_of
 from xinglin_node.log.tables import DisclosureRow
 from xinglin_node.log.unit import PendingEntry, Sequenced, Write
 from xinglin_node.models.repository import keep_manifest, status_of
+from xinglin_node.models.schemas import Status
 from xinglin_node.models.service import Installed, installed
-from xinglin_node.problems import Erased, NotFound, RuleBroken, WrongMediaType
+from xinglin_node.problems import Erased, NotFound, RuleBroken, ViewTooOld, WrongMediaType
 from xinglin_node.records.checks import Submission
 from xinglin_node.records.taking import take
 from xinglin_node.sessions.schemas import ShownAppointment
@@ -122,8 +125,10 @@ def method_for(house: NodeHouse, media_type: str, size: int) -> Installed | str:
         return f"no method reads {media_type.split(';')[0].strip()}"
     if size > MAX_TEXT_BYTES:
         return f"methods read at most {MAX_TEXT_BYTES} bytes"
-    with house.database.reading() as session:
-        statuses = {one.model: status_of(session, one.model) for one in found}
+    try:
+        statuses = _statuses(house, found)
+    except ViewTooOld as error:
+        return f"the model's status is not known: expected {error.expected}, got {error.got}"
     for one in found:
         if statuses[one.model] == "approved":
             return one
@@ -199,8 +204,8 @@ def infer(house: NodeHouse, author: Appointed, asked: InferenceAsked) -> LoggedI
     Read a record that is kept here with an approved model.
 
     The use of its key is logged first, on the ground `system`. Raises `NotFound`,
-    `RuleBroken` for a model that is not approved or a record that is no text, `Erased`,
-    `MethodFailed`.
+    `RuleBroken` for a model that is not approved or a record that is no text, `ViewTooOld`
+    where nobody can say whether the model still is, `Erased`, `MethodFailed`.
     """
     method = _approved(house, asked.model)
     with house.database.reading() as session:
@@ -270,11 +275,23 @@ def _approved(house: NodeHouse, model: Digest | None) -> Installed:
     found = [one for one in installed(house) if model is None or one.model == model]
     if not found:
         raise NotFound("a model that this node runs", "none")
-    with house.database.reading() as session:
-        status = status_of(session, found[0].model)
+    status = _statuses(house, found[:1])[found[0].model]
     if status != "approved":
         raise RuleBroken("a model that hospitals approved", status)
     return found[0]
+
+
+def _statuses(house: NodeHouse, found: Sequence[Installed]) -> Mapping[Digest, Status]:
+    """
+    What the network says of each model today (I7, I10).
+
+    The ground `system` lets a key be used on an older view (I4). That a model is approved is
+    another matter: who is cut off from the chain does not hear that it was withdrawn. Raises
+    `ViewTooOld` where no grant could be judged either.
+    """
+    with house.database.reading() as session:
+        moment_of(session, house.now()).require_fresh(house.profile.max_view_age)
+        return {one.model: status_of(session, one.model) for one in found}
 
 
 def _seal_output(house: NodeHouse, payload: bytes, read: Read, now: UnixTime) -> Submission:

@@ -17,6 +17,8 @@ from xinglin.statement import (
     Inference,
     Record,
 )
+from xinglin_node.chain.tables import ViewRow
+from xinglin_node.inferences.service import method_for
 from xinglin_node.log.tables import DisclosureRow
 from xinglin_node.models.service import describe
 
@@ -143,6 +145,46 @@ class TestIntake:
         assert (answer.json()["inference"], word in answer.json()["skipped"]) == (None, True)
         assert (refused.status_code, refused.json()["got"]) == (422, word)
         assert reading.method.shown == []
+
+    @pytest.mark.parametrize(
+        ("view", "word"),
+        [({"age": 121}, "at most 120 s old"), ({"head_ahead": 30}, "behind the newest block")],
+    )
+    def test_i7_a_node_that_cannot_know_of_a_withdrawal_runs_no_model(
+        self, reading, view, word
+    ) -> None:
+        patient = reading.it.patient()
+        record = reading.it.record(patient)
+        reading.it.view(**view)
+
+        answer = reading.take_in(patient.subject, NOTE.encode())
+        refused = reading.infer(record)
+
+        assert answer.status_code == 201, answer.text
+        assert (answer.json()["inference"], word in answer.json()["skipped"]) == (None, True)
+        assert (refused.status_code, refused.json()["type"]) == (
+            503, "urn:xinglin:problem:view-stale",
+        )  # fmt: skip
+        assert "Retry-After" in refused.headers
+        # The key was not used: no access is logged.
+        assert (reading.method.shown, reading.it.entries("access")) == ([], [])
+
+    def test_a_view_on_which_a_grant_is_judged_is_young_enough(self, reading) -> None:
+        patient = reading.it.patient()
+        reading.it.view(age=100)
+
+        assert reading.take_in(patient.subject, NOTE.encode()).json()["skipped"] is None
+        assert reading.method.shown == [NOTE]
+
+    def test_a_node_that_never_saw_the_chain_has_no_method(self, reading) -> None:
+        house = reading.scene.house
+        house.writer.submit(
+            lambda write: write.session.delete(write.session.get(ViewRow, 1))
+        ).result()
+
+        assert method_for(house, "text/plain", 1) == (
+            "the model's status is not known: expected a view of the chain, got none yet"
+        )
 
     def test_what_is_no_text_is_skipped_and_says_so(self, reading) -> None:
         patient = reading.it.patient()
