@@ -94,7 +94,9 @@ def rerun(
     Run the model of an inference again over the record that it read, and compare.
 
     The model is found among those installed by the digest of its manifest. Verify the
-    bundle first: this compares, and believes what the bundle says.
+    bundle first: this compares, and believes what the bundle says. It compares spans alone:
+    another text in which the model finds the same at the same places gives the same output,
+    so RECORD must be what you opened yourself.
 
     Exit codes: 0 the same output, 1 another output or nothing to compare with.
 
@@ -133,6 +135,7 @@ def run_again(
     """
     Run `method` over the record, and hold its output against what was logged.
 
+    Another text with the same spans at the same places passes: nothing here binds the payload.
     Raises `InferenceError` naming what differs: parameters, code, runtime, or output alone.
     """
     text = inference.text_of(payload, media_type)
