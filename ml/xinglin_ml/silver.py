@@ -10,7 +10,7 @@ label more often than not, are looked for; the longest match wins. This is what 
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +39,26 @@ def terms_of(documents: Iterable[Document]) -> dict[str, str]:
     return {t: c.most_common(1)[0][0] for t, c in labels.items()}
 
 
-def tag(texts: Iterable[str], terms: Mapping[str, str]) -> Iterator[Document]:
-    """Yield texts with every term marked, longer ones first."""
+def finder(terms: Mapping[str, str]) -> Callable[[str], tuple[Span, ...]]:
+    """Return what finds the terms in a text, longer ones first; its automaton is built here."""
     machine: Any = ahocorasick.Automaton()
     for term, label in terms.items():
         machine.add_word(term, (len(term), label))
     machine.make_automaton()
+
+    def find(text: str) -> tuple[Span, ...]:
+        found = machine.iter(text)
+        return flat(tuple(Span(end + 1 - size, end + 1, label) for end, (size, label) in found))
+
+    return find
+
+
+def tag(texts: Iterable[str], terms: Mapping[str, str]) -> Iterator[Document]:
+    """Yield the texts that have a term, with every term marked as `finder` does."""
+    find = finder(terms)
     for number, text in enumerate(texts):
-        spans = tuple(
-            Span(end + 1 - length, end + 1, label) for end, (length, label) in machine.iter(text)
-        )
-        if spans:
-            yield Document(f"silver-{number}", text, flat(spans))
+        if spans := find(text):
+            yield Document(f"silver-{number}", text, spans)
 
 
 def diagnostic_documents(data: Path) -> list[Document]:
