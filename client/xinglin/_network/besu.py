@@ -31,6 +31,7 @@ from eth_utils.address import is_checksum_address
 
 from xinglin._chain.profile import FeeRule, Finality, FinalityRule, NetworkProfile
 from xinglin._network.engine import Progress, silent
+from xinglin._network.keyfile import encrypted
 from xinglin._network.profile import PROFILE_FILE, save
 from xinglin.errors import KeyFileError, UsageError
 from xinglin.headers import block_hash_of
@@ -335,9 +336,8 @@ def _chain_id_of(genesis: dict[str, object]) -> int:
 
 
 def _key_files(peer: _Peer, passphrase: str) -> list[tuple[str, str]]:
-    locked = EthAccount.encrypt(peer.key.key, passphrase, kdf="scrypt")
     return [
-        ("key.json", _json(cast(dict[str, object], locked))),
+        ("key.json", _json(encrypted(peer.key.key, passphrase))),
         ("address", peer.key.address + "\n"),
         ("node-id", peer.node_id + "\n"),
     ]

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import coincurve
-from eth_account import Account as EthAccount
 
 from xinglin._network import process
+from xinglin._network.keyfile import encrypted
 from xinglin.errors import InvalidEncoding, UsageError
 from xinglin.keys import Account
 from xinglin.names import Address
@@ -147,7 +147,7 @@ def make_node(
     if validator is not None:
         password = secrets.token_urlsafe(24)
         _write_secret(place / "password", password + "\n")
-        locked = EthAccount.encrypt(validator.key, password, kdf="scrypt", iterations=LIGHT_SCRYPT)
+        locked = encrypted(validator.key, password, cost=LIGHT_SCRYPT)
         store = place / "keystore"
         store.mkdir(mode=0o700, exist_ok=True)
         _write_secret(store / f"{validator.address.lower()[2:]}.json", json.dumps(locked))
