@@ -26,6 +26,9 @@ from xinglin.names import Salt
 
 OUTPUT_LABEL = b"xinglin/output/v1"
 
+MANIFEST_FORMAT = "xinglin.model/1"
+"""What a model's manifest says that it is; `docs/spec/inference.md` has its members."""
+
 OUTPUT_CATEGORY = "inference"
 """Category of the record that an output is sealed as."""
 

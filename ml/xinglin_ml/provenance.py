@@ -15,9 +15,8 @@ from xinglin import canonical
 from xinglin.canonical import JsonValue
 from xinglin.errors import InvalidEncoding
 from xinglin.hashes import Digest
+from xinglin.inference import MANIFEST_FORMAT
 from xinglin_ml.errors import ManifestError, WeightsError
-
-FORMAT = "xinglin.model/1"
 
 MODEL, VOCABULARY, LEXICON = "model.onnx", "vocabulary.json", "lexicon.json"
 DECODING, CARD, MANIFEST = "decoding.json", "MODEL_CARD.md", "manifest.json"
@@ -48,7 +47,7 @@ class ModelManifest:
         return canonical.encode(
             {
                 "files": {n: d.text for n, d in self.files.items()},
-                "format": FORMAT,
+                "format": MANIFEST_FORMAT,
                 "libraries": dict(self.libraries),
                 "licence": self.licence,
                 "name": self.name,
@@ -67,8 +66,8 @@ class ModelManifest:
         """Parse canonical bytes. Raises `ManifestError`."""
         try:
             value = cast(dict[str, Any], canonical.decode_object(data))
-            if set(value) != _MEMBERS or value["format"] != FORMAT:
-                raise ManifestError(f"expected the members of {FORMAT}, got others")
+            if set(value) != _MEMBERS or value["format"] != MANIFEST_FORMAT:
+                raise ManifestError(f"expected the members of {MANIFEST_FORMAT}, got others")
             files = {str(n): Digest.from_text(d) for n, d in value["files"].items()}
             return cls(
                 str(value["name"]),

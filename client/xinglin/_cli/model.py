@@ -30,6 +30,7 @@ from xinglin._cli.signing import (
 from xinglin.canonical import JsonValue, decode_object
 from xinglin.errors import InvalidEncoding, UsageError
 from xinglin.hashes import Digest
+from xinglin.inference import MANIFEST_FORMAT
 from xinglin.keys import Account
 
 app = typer.Typer(
@@ -47,9 +48,6 @@ overwritten.
     xinglin model list
 """,
 )
-
-MANIFEST_FORMAT = "xinglin.model/1"
-"""What a model's manifest says that it is; `docs/spec/inference.md` has its members."""
 
 DigestArgument = Annotated[str, typer.Argument(help="Digest of the manifest, sha256:….")]
 
